@@ -1,0 +1,46 @@
+// How a plan is run: what the profile and the command line decide.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace kaspar {
+
+class EventLog;
+
+struct KafkaSettings {
+  std::string brokers = "localhost:9092";
+  std::map<std::string, std::string> options;  // librdkafka properties
+  std::chrono::milliseconds connect_timeout{10'000};
+};
+
+struct RunSettings {
+  KafkaSettings kafka;
+  /// Threads that run the graph; 0: the CPUs of the cgroup, quota rounded up.
+  std::size_t threads = 0;
+  std::size_t memory_budget = 256u << 20;  // bytes
+  std::chrono::milliseconds commit_interval{1'000};
+  std::chrono::milliseconds shutdown_deadline{20'000};
+  /// Stop once every source is read to its end.
+  bool until_end = false;
+  /// With until_end: the end offset of each partition of a source's topic, by the source's name;
+  /// a source that is absent ends where its partitions end at the time.
+  std::map<std::string, std::vector<std::int64_t>> until_offsets;
+  /// Stop after that many records were read.
+  std::optional<std::uint64_t> record_limit;
+  /// Each stage its own graph node.
+  bool fuse = true;
+};
+
+/// What a node's factory is given. Outlives everything made with it.
+struct RunContext {
+  const RunSettings& settings;
+  EventLog& log;
+};
+
+}  // namespace kaspar

@@ -1,0 +1,54 @@
+// Where records go. nodes/ implements it, the engine drives it.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <expected>
+#include <limits>
+#include <span>
+
+#include "runtime/core/batch.hpp"
+#include "runtime/core/issue.hpp"
+
+namespace kaspar {
+
+/// Told by a sink, exactly once for each write(): from any thread, also from within write().
+class DeliveryListener {
+ public:
+  virtual void delivered() noexcept = 0;
+  /// At least one record was not written and never will be; the run ends without acknowledging it.
+  virtual void failed(Failure failure) noexcept = 0;
+
+ protected:
+  ~DeliveryListener() = default;
+};
+
+/// One sink endpoint of a plan.
+class Sink {
+ public:
+  Sink() = default;
+  Sink(const Sink&) = delete;
+  Sink& operator=(const Sink&) = delete;
+  virtual ~Sink() = default;
+
+  /// Connects, checks that what it writes to exists. Called once, before anything else.
+  [[nodiscard]] virtual std::expected<void, Failure> open() = 0;
+
+  /// The largest record (key, value and headers, in bytes) that it takes. A larger one fails its
+  /// row with K0908 before it is written.
+  [[nodiscard]] virtual std::size_t largest_record() const noexcept {
+    return std::numeric_limits<std::size_t>::max();
+  }
+
+  /// Writes the records in this order, after those of earlier calls. Called by one thread at a
+  /// time, and never blocks: a sink that may wait has a thread of its own. Records, what they view
+  /// and the listener live until the listener is told.
+  virtual void write(std::span<const OutputRecord> records,
+                     DeliveryListener& listener) noexcept = 0;
+
+  /// No more writes follow: everything written is pushed out, or reported as failed, within the
+  /// time given.
+  [[nodiscard]] virtual std::expected<void, Failure> close(std::chrono::milliseconds within) = 0;
+};
+
+}  // namespace kaspar
