@@ -5,7 +5,7 @@
 #   progress_log_dir=DIR              where logs go (required)
 #   progress_step TITLE COMMAND…      runs COMMAND with its output in DIR/TITLE.log; shows the elapsed
 #                                     time and the log's last line meanwhile; upon failure shows the
-#                                     log's tail. Returns COMMAND's status.
+#                                     log's tail. Returns COMMAND's status, of which 77 means skipped.
 #   progress_seconds                  how long the last step took
 #   progress_log                      the log of the last step
 
@@ -64,6 +64,8 @@ progress_step() {
   progress_seconds=$((SECONDS - start))
   if ((status == 0)); then
     printf '  %s %-44s %4d s\n' "$(progress_color 32 ok)" "$title" "$progress_seconds"
+  elif ((status == 77)); then
+    printf '  %s %s: %s\n' "$(progress_color '1;33' SKIPPED)" "$title" "$(progress_last_line "$progress_log")"
   else
     printf '  %s %s (status %d, %d s); the end of %s:\n' "$(progress_color '1;31' FAILED)" "$title" "$status" \
       "$progress_seconds" "$progress_log"
