@@ -1,0 +1,74 @@
+// Diagnostics: what is wrong in a file, where, and the way out.
+//
+// Wording: lower-case, no full stop, code in backticks, the situation before the hint. The primary
+// span is the smallest construct that is wrong.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dsl/source/source_buffer.hpp"
+#include "runtime/core/diagnostic_code.hpp"
+
+namespace kaspar::dsl {
+
+enum class Severity : std::uint8_t { Error, Warning };
+
+/// A related place of the same file, with what it has to do with the problem.
+struct RelatedSpan {
+  Span span;
+  std::string text;
+};
+
+/// An edit that mends the problem: the span's text becomes `replacement`.
+struct Fix {
+  Span span;
+  std::string replacement;
+  std::string text;  // what the edit does
+};
+
+struct Diagnostic {
+  DiagnosticCode code = DiagnosticCode::K0101;
+  Severity severity = Severity::Error;
+  std::shared_ptr<const SourceBuffer> source;
+  Span span;
+  std::string message;
+  std::string label;  // beside the caret; may be empty
+  std::vector<RelatedSpan> related;
+  std::vector<std::string> notes;
+  std::string help;  // may be empty
+  std::vector<Fix> fixes;
+};
+
+/// The diagnostics of one compilation. Not thread-safe.
+class Diagnostics {
+ public:
+  void add(Diagnostic diagnostic) { entries_.push_back(std::move(diagnostic)); }
+
+  /// Puts them into source order: by file as first reported, then place.
+  void sort();
+
+  [[nodiscard]] const std::vector<Diagnostic>& entries() const noexcept { return entries_; }
+  [[nodiscard]] std::size_t errors() const noexcept;
+  [[nodiscard]] std::size_t warnings() const noexcept { return entries_.size() - errors(); }
+  [[nodiscard]] bool has_errors() const noexcept { return errors() != 0; }
+
+ private:
+  std::vector<Diagnostic> entries_;
+};
+
+/// For people: code, place, source line with a caret, related places, notes, help.
+[[nodiscard]] std::string render_human(const Diagnostics& diagnostics, bool colour);
+
+/// For programs: one JSON object, as the contract has it (`format_version` 1).
+[[nodiscard]] std::string render_json(const Diagnostics& diagnostics);
+
+/// The candidate that `name` was probably meant to be: nearest by edit distance (insertion,
+/// deletion, substitution, and transposition of neighbours: Damerau 1964, restricted form), at most
+/// a third of its length away and nearer than any other; empty if there is none.
+[[nodiscard]] std::string_view did_you_mean(std::string_view name,
+                                            const std::vector<std::string_view>& candidates);
+
+}  // namespace kaspar::dsl
