@@ -1,0 +1,27 @@
+// From a model's graph to the kernels that run it.
+#pragma once
+
+#include <cstddef>
+#include <expected>
+#include <span>
+
+#include "nodes/model/graph.hpp"
+#include "nodes/model/program.hpp"
+#include "runtime/core/issue.hpp"
+
+namespace kaspar::nodes {
+
+/// Compiles for inputs that take so many values each from a record. All plumbing over shapes and
+/// constants is computed here. An input that cannot take its width is K0401; an operator or a
+/// variant of one that is not executed is K0404; a graph that contradicts itself is K0405; one that
+/// needs too many registers is K0407. The issue's place is the node.
+[[nodiscard]] std::expected<Program, Issue> compile(const Graph& graph,
+                                                    std::span<const std::size_t> widths);
+
+/// What an input takes from a record if only its batch dimension is free; 0 if it depends.
+[[nodiscard]] std::size_t natural_width(const GraphPort& input) noexcept;
+
+/// "[N,60,1]"
+[[nodiscard]] std::string shape_text(const GraphPort& input);
+
+}  // namespace kaspar::nodes

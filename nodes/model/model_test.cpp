@@ -1,0 +1,380 @@
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "nodes/model/register_model.hpp"
+#include "runtime/core/batch.hpp"
+#include "runtime/core/node_descriptor.hpp"
+#include "test/unit/catch.hpp"
+
+using namespace kaspar;
+
+namespace {
+
+const std::string fixtures = "nodes/model/fixtures/";
+
+const NodeRegistry& nodes() {
+  static const NodeRegistry& registry = []() -> const NodeRegistry& {
+    static NodeRegistry made;
+    nodes::register_model(made);
+    return made;
+  }();
+  return registry;
+}
+
+std::expected<std::shared_ptr<const Resource>, Issue> load(const std::string& path,
+                                                           std::vector<std::string> labels = {}) {
+  Params params;
+  if (!labels.empty()) {
+    ValueList list;
+    for (std::string& label : labels) list.push_back({std::move(label)});
+    params["labels"].data = std::move(list);
+  }
+  return nodes().find(NodeRole::Model, "onnx")->load_model(path, params);
+}
+
+StageCall call_with(std::shared_ptr<const Resource> model, Type type, std::size_t arguments = 1) {
+  StageCall call;
+  for (std::size_t i = 0; i < arguments; ++i) {
+    call.operands.push_back(
+        {.role = "",
+         .expression = {.kind = Expression::Kind::Column, .type = type, .slot = 0, .text = "x"}});
+  }
+  call.name = "y";
+  call.model = std::move(model);
+  return call;
+}
+
+std::expected<Inferred, Issue> infer(const StageCall& call) {
+  return nodes().find(NodeRole::Stage, "apply")->infer(call);
+}
+
+/// One stage `apply m(x) as y` over columns of its own.
+struct Applied {
+  StageCall call;
+  Inferred inferred;
+  std::vector<Column> slots;
+  std::vector<Slot> writes;
+  std::unique_ptr<Operator> op;
+  std::unique_ptr<OperatorState> state;
+
+  Applied(std::shared_ptr<const Resource> model, Type type)
+      : call(call_with(std::move(model), type)) {
+    auto result = infer(call);
+    REQUIRE(result);
+    inferred = std::move(*result);
+    slots.push_back({.name = "x", .type = type});
+    for (const Column& column : inferred.columns) {
+      writes.push_back(static_cast<Slot>(slots.size()));
+      slots.push_back(column);
+    }
+    op = nodes()
+             .find(NodeRole::Stage, "apply")
+             ->make_operator({.call = call, .writes = writes, .resource = inferred.resource});
+    state = op->make_state();
+  }
+  void run(Batch& batch) {
+    batch.begin_stage(3);
+    op->process(batch, state.get());
+    batch.end_stage();
+  }
+};
+
+std::vector<std::vector<float>> rows_of(const std::string& name) {
+  std::ifstream file(fixtures + name + ".csv");
+  REQUIRE(file);
+  std::vector<std::vector<float>> rows;
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream fields(line);
+    rows.emplace_back();
+    for (std::string field; std::getline(fields, field, ',');) {
+      rows.back().push_back(std::stof(field));
+    }
+  }
+  REQUIRE(rows.size() == 37);
+  return rows;
+}
+
+const Type window{.scalar = ScalarType::F32, .width = 60};
+
+RecordBatch make_records(std::size_t count) {
+  RecordBatch records;
+  records.records.resize(count);
+  return records;
+}
+
+class Folder {
+ public:
+  Folder()
+      : path_(std::filesystem::temp_directory_path() /
+              ("kaspar-model-test-" + std::to_string(::getpid()))) {
+    std::filesystem::create_directories(path_);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() { std::filesystem::remove_all(path_); }
+  [[nodiscard]] std::string file(const std::string& name) const { return (path_ / name).string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+std::string bytes_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  REQUIRE(file);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void write(const std::string& path, std::string_view bytes) {
+  std::ofstream(path, std::ios::binary)
+      .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+}
+
+}  // namespace
+
+TEST_CASE("exported models give PyTorch's answers, whatever the layout") {
+  const std::string name =
+      GENERATE(as<std::string>{}, "lstm-rows", "lstm-steps", "lstm-channel", "lstm-sequence-first",
+               "lstm-fixed", "lstm-hidden", "lstm-bidirectional", "lstm-label", "perceptron");
+  CAPTURE(name);
+  const auto rows = rows_of(name);
+  auto model = load(fixtures + name + ".onnx");
+  REQUIRE(model);
+  CHECK((*model)->remarks().size() == 1);
+  Applied stage(*model, window);
+  const std::size_t width = rows[0].size() - 60;
+  CHECK(stage.inferred.fallible);
+  CHECK(stage.inferred.columns[0].name == "y.out");
+  CHECK(stage.inferred.columns[0].type.elements() == width);
+  CHECK(stage.inferred.columns[0].type.is_vector() == (width > 1));
+  CHECK(stage.inferred.columns.size() == (width > 1 ? 3 : 1));
+
+  const RecordBatch records = make_records(rows.size());
+  Batch batch(stage.slots, rows.size());
+  batch.reset(records);
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    for (std::size_t i = 0; i < 60; ++i) batch.column(0).row<float>(r)[i] = rows[r][i];
+  }
+  stage.run(batch);
+  CHECK(batch.errors().empty());
+  float worst = 0;
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    const float* out = batch.column(1).row<float>(r);
+    std::size_t best = 0;
+    for (std::size_t i = 0; i < width; ++i) {
+      worst = std::max(worst, std::abs(out[i] - rows[r][60 + i]));
+      if (rows[r][60 + i] > rows[r][60 + best]) best = i;
+    }
+    if (width > 1) {
+      CHECK(*batch.column(2).row<std::int64_t>(r) == static_cast<std::int64_t>(best));
+      CHECK(*batch.column(3).row<float>(r) == out[best]);
+    }
+  }
+  INFO("largest difference " << worst);
+  CHECK(worst < 2e-6F);
+}
+
+TEST_CASE("a row's answer does not depend on its neighbours, and dead rows stay untouched") {
+  const auto rows = rows_of("lstm-rows");
+  auto model = load(fixtures + "lstm-rows.onnx");
+  REQUIRE(model);
+  Applied stage(*model, window);
+  const RecordBatch records = make_records(rows.size());
+  Batch all(stage.slots, rows.size());
+  Batch some(stage.slots, rows.size());
+  for (Batch* batch : {&all, &some}) {
+    batch->reset(records);
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+      for (std::size_t i = 0; i < 60; ++i) batch->column(0).row<float>(r)[i] = rows[r][i];
+    }
+  }
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    if (r % 3 != 0) some.discard(static_cast<Row>(r));
+  }
+  some.end_stage();
+  stage.run(all);
+  stage.run(some);
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    for (std::size_t i = 0; i < 6; ++i) {
+      const float expected = r % 3 == 0 ? all.column(1).row<float>(r)[i] : 0.0F;
+      CHECK(some.column(1).row<float>(r)[i] == expected);
+    }
+  }
+}
+
+TEST_CASE("labels name the class") {
+  auto model = load(fixtures + "lstm-rows.onnx", {"a", "b", "c", "d", "e", "f"});
+  REQUIRE(model);
+  Applied stage(*model, window);
+  REQUIRE(stage.inferred.columns.size() == 4);
+  CHECK(stage.inferred.columns[3].name == "y.label");
+  const auto rows = rows_of("lstm-rows");
+  const RecordBatch records = make_records(rows.size());
+  Batch batch(stage.slots, rows.size());
+  batch.reset(records);
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    for (std::size_t i = 0; i < 60; ++i) batch.column(0).row<float>(r)[i] = rows[r][i];
+  }
+  stage.run(batch);
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    const auto index = static_cast<std::size_t>(*batch.column(2).row<std::int64_t>(r));
+    CHECK(*batch.column(4).row<std::string_view>(r) == std::string_view("abcdef").substr(index, 1));
+  }
+}
+
+TEST_CASE("one output and two labels decide at a half") {
+  auto model = load(fixtures + "perceptron.onnx", {"no", "yes"});
+  REQUIRE(model);
+  Applied stage(*model, window);
+  REQUIRE(stage.inferred.columns.size() == 4);
+  const auto rows = rows_of("perceptron");
+  const RecordBatch records = make_records(rows.size());
+  Batch batch(stage.slots, rows.size());
+  batch.reset(records);
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    for (std::size_t i = 0; i < 60; ++i) batch.column(0).row<float>(r)[i] = rows[r][i];
+  }
+  stage.run(batch);
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    const float out = rows[r][60];
+    CHECK(*batch.column(2).row<std::int64_t>(r) == (out >= 0.5F ? 1 : 0));
+    CHECK(*batch.column(3).row<float>(r) == Approx(out >= 0.5F ? out : 1 - out).epsilon(1e-5));
+    CHECK(*batch.column(4).row<std::string_view>(r) == (out >= 0.5F ? "yes" : "no"));
+  }
+}
+
+TEST_CASE("a number that is not finite fails its row only") {
+  auto model = load(fixtures + "lstm-rows.onnx");
+  REQUIRE(model);
+  const Type doubles{.scalar = ScalarType::F64, .width = 60};
+  Applied stage(*model, doubles);
+  const RecordBatch records = make_records(3);
+  Batch batch(stage.slots, 3);
+  batch.reset(records);
+  batch.column(0).row<double>(0)[59] = std::numeric_limits<double>::quiet_NaN();
+  batch.column(0).row<double>(2)[7] = 1e300;
+  stage.run(batch);
+  REQUIRE(batch.errors().size() == 2);
+  CHECK(batch.errors()[0].row == 0);
+  CHECK(batch.errors()[0].code == DiagnosticCode::K0904);
+  CHECK(batch.errors()[0].message == "`x[59]` is nan");
+  CHECK(batch.errors()[1].message == "`x[7]` is inf");
+  REQUIRE(batch.alive().size() == 1);
+  CHECK(std::isfinite(batch.column(1).row<float>(1)[0]));
+}
+
+TEST_CASE("what does not fit the model is refused at the stage") {
+  auto model = load(fixtures + "lstm-rows.onnx");
+  REQUIRE(model);
+  const auto code = [&](Type type, std::size_t arguments = 1) {
+    auto result = infer(call_with(*model, type, arguments));
+    REQUIRE_FALSE(result);
+    return result.error().code;
+  };
+  CHECK(code({.scalar = ScalarType::F32, .width = 59}) == DiagnosticCode::K0401);
+  CHECK(code({.scalar = ScalarType::F32}) == DiagnosticCode::K0401);
+  CHECK(code(window, 2) == DiagnosticCode::K0303);
+  CHECK(code(window, 0) == DiagnosticCode::K0303);
+  CHECK(code({.scalar = ScalarType::String}) == DiagnosticCode::K0302);
+  CHECK(code({.scalar = ScalarType::F32, .width = 60, .optional = true}) == DiagnosticCode::K0301);
+
+  StageCall call = call_with(*model, window);
+  call.params["output"].data = std::string("nothing");
+  auto result = infer(call);
+  REQUIRE_FALSE(result);
+  CHECK(result.error().code == DiagnosticCode::K0201);
+  CHECK(result.error().help == "its outputs are `scores`");
+}
+
+TEST_CASE("labels must be as many as the classes") {
+  auto model = load(fixtures + "lstm-rows.onnx", {"a", "b"});
+  REQUIRE_FALSE(model);
+  CHECK(model.error().code == DiagnosticCode::K0402);
+  CHECK(model.error().place.part == IssuePlace::Part::Param);
+  CHECK(model.error().place.name == "labels");
+}
+
+TEST_CASE("an operator that is not executed is named with its node") {
+  auto model = load(fixtures + "unsupported.onnx");
+  REQUIRE_FALSE(model);
+  CHECK(model.error().code == DiagnosticCode::K0404);
+  CHECK(model.error().message == "operator `Einsum` of node `odd one` is not supported");
+  CHECK_FALSE(model.error().help.empty());
+}
+
+TEST_CASE("weights beside the model are taken from its folder only") {
+  REQUIRE(load(fixtures + "external.onnx"));
+  const Folder folder;
+  const std::string model = bytes_of(fixtures + "external.onnx");
+  const std::string weights = bytes_of(fixtures + "external.onnx.data");
+  write(folder.file("m.onnx"), model);
+  const auto refused = [&] {
+    auto result = load(folder.file("m.onnx"));
+    REQUIRE_FALSE(result);
+    CHECK(result.error().code == DiagnosticCode::K0405);
+    return result.error().message;
+  };
+  CHECK(refused().find("No such file") != std::string::npos);
+  write(folder.file("external.onnx.data"), weights);
+  CHECK(load(folder.file("m.onnx")));
+  write(folder.file("external.onnx.data"), weights.substr(0, weights.size() - 1));
+  CHECK(refused().find("bytes") != std::string::npos);
+  std::filesystem::remove(folder.file("external.onnx.data"));
+  std::filesystem::create_symlink(std::filesystem::absolute(fixtures + "external.onnx.data"),
+                                  folder.file("external.onnx.data"));
+  CHECK(refused().find("outside the model's folder") != std::string::npos);
+}
+
+TEST_CASE("a missing or odd file is refused") {
+  const Folder folder;
+  for (const std::string& path :
+       {folder.file("none.onnx"), folder.file("."), std::string("/dev/zero")}) {
+    auto result = load(path);
+    REQUIRE_FALSE(result);
+    CHECK(result.error().code == DiagnosticCode::K0405);
+    CHECK(result.error().place.part == IssuePlace::Part::File);
+  }
+  // Three million empty nodes.
+  std::string many;
+  for (int i = 0; i < 3'000'000; ++i) many += std::string_view("\x0a\x00", 2);
+  std::string file = "\x3a";
+  for (std::size_t size = many.size(); size != 0; size >>= 7) {
+    file += static_cast<char>((size & 0x7f) | (size > 0x7f ? 0x80 : 0));
+  }
+  write(folder.file("many.onnx"), file + many);
+  auto result = load(folder.file("many.onnx"));
+  REQUIRE_FALSE(result);
+  CHECK(result.error().message.find("more than") != std::string::npos);
+}
+
+TEST_CASE("truncated and damaged files are refused or valid, never worse") {
+  const Folder folder;
+  for (const std::string name : {"lstm-rows", "lstm-fixed", "perceptron"}) {
+    const std::string good = bytes_of(fixtures + name + ".onnx");
+    std::size_t refused = 0;
+    const auto attempt = [&](const std::string& bytes) {
+      write(folder.file("m.onnx"), bytes);
+      auto model = load(folder.file("m.onnx"));
+      if (!model) {
+        CHECK_FALSE(model.error().message.empty());
+        ++refused;
+        return;
+      }
+      (void)infer(call_with(*model, window));
+    };
+    for (std::size_t size = 0; size < good.size(); size += 7) attempt(good.substr(0, size));
+    CHECK(refused > good.size() / 7 - 20);
+    for (std::size_t at = 0; at < good.size(); at += 11) {
+      std::string bad = good;
+      bad[at] = static_cast<char>(static_cast<unsigned char>(bad[at]) ^ (1U << (at % 8)));
+      attempt(bad);
+    }
+  }
+}

@@ -1,0 +1,345 @@
+#include "nodes/model/onnx_file.hpp"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <onnx-ml.pb.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <limits>
+#include <optional>
+#include <set>
+#include <system_error>
+#include <utility>
+
+#include "nodes/model/onnx_wire.hpp"
+
+namespace kaspar::nodes {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "raw_data is little-endian");
+
+constexpr std::size_t largest_file = std::size_t{128} << 20;   // the .onnx file
+constexpr std::size_t largest_weights = std::size_t{1} << 30;  // all tensors together
+constexpr std::size_t most_wire_fields = 500'000;
+constexpr std::size_t most_nodes = 100'000;
+constexpr int most_dimensions = 16;
+
+struct Refused {
+  std::string reason;
+};
+
+class Descriptor {
+ public:
+  explicit Descriptor(int descriptor) : descriptor_(descriptor) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  [[nodiscard]] int get() const { return descriptor_; }
+
+ private:
+  int descriptor_;
+};
+
+/// Bytes [offset, offset + length) of a regular file; the whole file if there is no length.
+std::string read_file(const std::string& path, std::size_t offset,
+                      std::optional<std::size_t> length, std::size_t largest) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.get() < 0) throw Refused{std::generic_category().message(errno)};
+  struct stat status = {};
+  if (::fstat(file.get(), &status) != 0) throw Refused{std::generic_category().message(errno)};
+  if (!S_ISREG(status.st_mode)) throw Refused{"it is not a regular file"};
+  const auto size = static_cast<std::size_t>(status.st_size);
+  if (offset > size) throw Refused{fmt::format("`{}` ends before offset {}", path, offset)};
+  const std::size_t wanted = length.value_or(size - offset);
+  if (wanted > size - offset) {
+    throw Refused{
+        fmt::format("`{}` has {} bytes, {} are wanted from offset {}", path, size, wanted, offset)};
+  }
+  if (wanted > largest) {
+    throw Refused{fmt::format("{} bytes are more than the {} that are taken", wanted, largest)};
+  }
+  std::string bytes(wanted, '\0');
+  std::size_t done = 0;
+  while (done < wanted) {
+    const ssize_t got =
+        ::pread(file.get(), bytes.data() + done, wanted - done, static_cast<off_t>(offset + done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw Refused{std::generic_category().message(errno)};
+    if (got == 0) throw Refused{"it ended while it was read"};
+    done += static_cast<std::size_t>(got);
+  }
+  return bytes;
+}
+
+std::size_t parse_size(const std::string& text, const char* what) {
+  if (text.empty() || text.size() > 18 ||
+      text.find_first_not_of("0123456789") != std::string::npos) {
+    throw Refused{fmt::format("its external data has a bad {}: `{}`", what, text.substr(0, 40))};
+  }
+  return std::stoull(text);
+}
+
+class Reader {
+ public:
+  explicit Reader(const std::string& path) : path_(path) {}
+
+  Graph read() {
+    const std::string bytes = read_file(path_, 0, std::nullopt, largest_file);
+    const auto fields = count_wire_fields(bytes);
+    onnx::ModelProto model;
+    if (!fields) throw Refused{"it is damaged or no ONNX file"};
+    if (*fields > most_wire_fields) {
+      throw Refused{fmt::format("it has more than {} parts", most_wire_fields)};
+    }
+    if (!model.ParseFromString(bytes)) throw Refused{"it is damaged or no ONNX file"};
+    if (!model.has_graph()) throw Refused{"it has no graph"};
+    Graph graph;
+    for (const auto& opset : model.opset_import()) {
+      if (opset.domain().empty() || opset.domain() == "ai.onnx") graph.opset = opset.version();
+    }
+    if (graph.opset < 1) throw Refused{"it names no version of ONNX's operators"};
+    read_graph(model.graph(), graph);
+    graph.bytes = weights_;
+    return graph;
+  }
+
+ private:
+  void read_graph(const onnx::GraphProto& proto, Graph& graph) {
+    if (proto.sparse_initializer_size() != 0) throw Refused{"it has sparse weights"};
+    if (static_cast<std::size_t>(proto.node_size()) > most_nodes) {
+      throw Refused{fmt::format("it has more than {} nodes", most_nodes)};
+    }
+    for (const auto& tensor : proto.initializer()) {
+      if (!graph.initializers.emplace(tensor.name(), read_tensor(tensor)).second) {
+        throw Refused{fmt::format("it defines `{}` twice", tensor.name())};
+      }
+    }
+    for (const auto& input : proto.input()) {
+      if (!graph.initializers.contains(input.name())) graph.inputs.push_back(read_port(input));
+    }
+    for (const auto& output : proto.output()) {
+      GraphPort port;
+      port.name = output.name();
+      port.element_type = output.type().tensor_type().elem_type();
+      graph.outputs.push_back(std::move(port));
+    }
+    if (graph.inputs.empty()) throw Refused{"it has no input"};
+    if (graph.outputs.empty()) throw Refused{"it has no output"};
+    for (const auto& node : proto.node()) graph.nodes.push_back(read_node(node));
+    check_names(graph);
+  }
+
+  static void check_names(const Graph& graph) {
+    std::set<std::string_view> known;
+    for (const auto& [name, tensor] : graph.initializers) known.insert(name);
+    for (const GraphPort& input : graph.inputs) {
+      if (!known.insert(input.name).second) {
+        throw Refused{fmt::format("it defines `{}` twice", input.name)};
+      }
+    }
+    for (const GraphNode& node : graph.nodes) {
+      for (const std::string& name : node.inputs) {
+        if (!name.empty() && !known.contains(name)) {
+          throw Refused{fmt::format("node `{}` reads `{}`, which nothing before it defines",
+                                    node.name, name)};
+        }
+      }
+      for (const std::string& name : node.outputs) {
+        if (!name.empty() && !known.insert(name).second) {
+          throw Refused{fmt::format("it defines `{}` twice", name)};
+        }
+      }
+    }
+    for (const GraphPort& output : graph.outputs) {
+      if (!known.contains(output.name)) {
+        throw Refused{fmt::format("nothing defines its output `{}`", output.name)};
+      }
+    }
+  }
+
+  static GraphPort read_port(const onnx::ValueInfoProto& proto) {
+    if (!proto.type().has_tensor_type() || !proto.type().tensor_type().has_shape()) {
+      throw Refused{fmt::format("its input `{}` is no tensor with a shape", proto.name())};
+    }
+    const auto& type = proto.type().tensor_type();
+    GraphPort port{.name = proto.name(), .element_type = type.elem_type(), .dims = {}};
+    if (type.shape().dim_size() > most_dimensions) {
+      throw Refused{fmt::format("its input `{}` has too many dimensions", proto.name())};
+    }
+    for (const auto& dim : type.shape().dim()) {
+      port.dims.push_back(dim.has_dim_value() && dim.dim_value() > 0 ? dim.dim_value() : -1);
+    }
+    return port;
+  }
+
+  GraphNode read_node(const onnx::NodeProto& proto) {
+    GraphNode node;
+    const bool own = proto.domain().empty() || proto.domain() == "ai.onnx";
+    node.op = own ? proto.op_type() : proto.domain() + "." + proto.op_type();
+    node.name = proto.name();
+    node.inputs.assign(proto.input().begin(), proto.input().end());
+    node.outputs.assign(proto.output().begin(), proto.output().end());
+    if (node.name.empty() && !node.outputs.empty()) node.name = node.outputs.front();
+    for (const auto& from : proto.attribute()) {
+      Attribute to;
+      to.integer = from.i();
+      to.number = from.f();
+      to.text = from.s();
+      to.integers.assign(from.ints().begin(), from.ints().end());
+      to.numbers.assign(from.floats().begin(), from.floats().end());
+      to.texts.assign(from.strings().begin(), from.strings().end());
+      if (from.has_t()) {
+        to.has_tensor = true;
+        to.tensor = read_tensor(from.t());
+      }
+      node.attributes.emplace(from.name(), std::move(to));
+    }
+    return node;
+  }
+
+  Constant read_tensor(const onnx::TensorProto& proto) {
+    Constant tensor;
+    if (proto.dims_size() > most_dimensions) throw refuse(proto, "has too many dimensions");
+    std::size_t count = 1;
+    bool empty = false;
+    for (const std::int64_t dim : proto.dims()) {
+      if (dim < 0) throw refuse(proto, "has a negative dimension");
+      tensor.dims.push_back(dim);
+      if (dim == 0) empty = true;
+    }
+    if (empty) count = 0;
+    for (const std::int64_t dim : proto.dims()) {
+      if (empty) break;
+      if (static_cast<std::size_t>(dim) > largest_weights / count) {
+        throw refuse(proto, "is too large");
+      }
+      count *= static_cast<std::size_t>(dim);
+    }
+    // Eight bytes an element is what an integer takes here; a half-filled budget cannot overflow.
+    if (count > (largest_weights - weights_) / 8) throw refuse(proto, "is too large");
+    if (proto.has_segment()) throw refuse(proto, "comes in segments");
+
+    const bool external = proto.data_location() == onnx::TensorProto::EXTERNAL;
+    std::string outside;
+    const std::string* raw = nullptr;
+    if (external) {
+      outside = read_external(proto);
+      raw = &outside;
+    } else if (proto.has_raw_data()) {
+      raw = &proto.raw_data();
+    }
+    using Data = onnx::TensorProto;
+    switch (proto.data_type()) {
+      case Data::FLOAT:
+        fill<float>(proto, tensor.floats, raw, proto.float_data(), count);
+        break;
+      case Data::DOUBLE:
+        fill<double>(proto, tensor.floats, raw, proto.double_data(), count);
+        break;
+      case Data::INT64:
+        tensor.integer = true;
+        fill<std::int64_t>(proto, tensor.ints, raw, proto.int64_data(), count);
+        break;
+      case Data::INT32:
+        tensor.integer = true;
+        fill<std::int32_t>(proto, tensor.ints, raw, proto.int32_data(), count);
+        break;
+      case Data::BOOL:
+        tensor.integer = true;
+        fill<std::uint8_t>(proto, tensor.ints, raw, proto.int32_data(), count);
+        break;
+      default:
+        throw refuse(
+            proto, fmt::format("has the data type {}, which is not supported", proto.data_type()));
+    }
+    weights_ += count * (tensor.integer ? sizeof(std::int64_t) : sizeof(float));
+    return tensor;
+  }
+
+  template <class Stored, class To, class Field>
+  static void fill(const onnx::TensorProto& proto, std::vector<To>& to, const std::string* raw,
+                   const Field& field, std::size_t count) {
+    const std::size_t held =
+        raw != nullptr ? raw->size() : static_cast<std::size_t>(field.size()) * sizeof(Stored);
+    if (held != count * sizeof(Stored)) {
+      throw refuse(proto, fmt::format("holds {} bytes where its shape wants {}", held,
+                                      count * sizeof(Stored)));
+    }
+    to.resize(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (raw != nullptr) {
+        Stored value;
+        std::memcpy(&value, raw->data() + i * sizeof(Stored), sizeof(Stored));
+        to[i] = static_cast<To>(value);
+      } else {
+        to[i] = static_cast<To>(field.Get(static_cast<int>(i)));
+      }
+    }
+  }
+
+  std::string read_external(const onnx::TensorProto& proto) const {
+    namespace fs = std::filesystem;
+    std::string location;
+    std::size_t offset = 0;
+    std::optional<std::size_t> length;
+    for (const auto& entry : proto.external_data()) {
+      if (entry.key() == "location") location = entry.value();
+      if (entry.key() == "offset") offset = parse_size(entry.value(), "offset");
+      if (entry.key() == "length") length = parse_size(entry.value(), "length");
+    }
+    const fs::path relative(location);
+    if (location.empty() || location.find('\0') != std::string::npos || relative.is_absolute()) {
+      throw refuse(proto, "names no relative path for its external data");
+    }
+    std::error_code error;
+    const fs::path model = fs::canonical(path_, error);
+    if (error) throw Refused{error.message()};
+    // Both the folder where the file was named and the one where it really is would be plausible;
+    // links must not lead out of the latter.
+    const fs::path folder = model.parent_path();
+    const fs::path file = fs::canonical(folder / relative, error);
+    if (error) {
+      throw refuse(proto, fmt::format("is in `{}`: {}", location, error.message()));
+    }
+    const auto [end, unused] =
+        std::mismatch(folder.begin(), folder.end(), file.begin(), file.end());
+    if (end != folder.end()) {
+      throw refuse(proto, fmt::format("is in `{}`, outside the model's folder", location));
+    }
+    try {
+      return read_file(file.string(), offset, length, largest_weights - weights_);
+    } catch (const Refused& refused) {
+      throw refuse(proto, fmt::format("is in `{}`: {}", location, refused.reason));
+    }
+  }
+
+  static Refused refuse(const onnx::TensorProto& proto, std::string_view why) {
+    return {fmt::format("its tensor `{}` {}", proto.name(), why)};
+  }
+
+  const std::string& path_;
+  std::size_t weights_ = 0;
+};
+
+}  // namespace
+
+std::expected<Graph, Issue> read_onnx(const std::string& path) {
+  try {
+    return Reader(path).read();
+  } catch (const Refused& refused) {
+    return std::unexpected(
+        Issue{.code = DiagnosticCode::K0405,
+              .place = {.part = IssuePlace::Part::File},
+              .message = fmt::format("cannot use model `{}`: {}", path, refused.reason),
+              .label = refused.reason});
+  }
+}
+
+}  // namespace kaspar::nodes

@@ -1,0 +1,49 @@
+#include "nodes/model/register_model.hpp"
+
+#include "nodes/model/model_resource.hpp"
+
+namespace kaspar::nodes {
+
+void register_model(NodeRegistry& registry) {
+  registry.add({
+      .role = NodeRole::Model,
+      .name = "onnx",
+      .summary = "a model in an ONNX file",
+      .documentation = "Executes the model's operators on the processor, several records side by "
+                       "side; the answer "
+                       "for a record never depends on its neighbours. Weights beside the model "
+                       "(`NAME.onnx.data`) "
+                       "are read too, from its own folder only.\n\n"
+                       "Operators: Add ArgMax Cast Concat Constant ConstantOfShape Div Expand "
+                       "Flatten Gather Gemm "
+                       "Identity LSTM LogSoftmax MatMul Mul Relu Reshape Shape Sigmoid Slice "
+                       "Softmax Squeeze Sub "
+                       "Tanh Transpose Unsqueeze.\n\n"
+                       "The batch is the input's dimension without a fixed size, or a first one of "
+                       "1; the others "
+                       "take the row.",
+      .params = {{.name = "labels",
+                  .kind = ParamKind::StringList,
+                  .summary = "the classes' names, in the model's order"}},
+      .examples = {"model chart = onnx \"chart.onnx\" { labels: [\"low\", \"high\"] }"},
+      .load_model = load_onnx,
+  });
+  registry.add({
+      .role = NodeRole::Stage,
+      .name = "apply",
+      .summary = "computes a model's answer",
+      .documentation =
+          "`apply m(a, b) as y` feeds the columns to the model's inputs in their order and defines "
+          "`y.out` (the scores), `y.index` (the class), `y.score` (the score of that class) and "
+          "`y.label` (its name). A number that is not finite fails the row with `K0904`.",
+      .params = {{.name = "output",
+                  .kind = ParamKind::String,
+                  .summary =
+                      "which of the model's outputs is `out`; the first floating one if absent"}},
+      .examples = {"|> apply chart(x) as y"},
+      .infer = infer_apply,
+      .make_operator = make_apply,
+  });
+}
+
+}  // namespace kaspar::nodes
