@@ -1,0 +1,138 @@
+// `to SINK { … }`: registration and rules.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "nodes/output/output_operator.hpp"
+#include "runtime/core/node_descriptor.hpp"
+
+namespace kaspar::nodes {
+namespace {
+
+using output::Format;
+using output::OutputField;
+using output::OutputLayout;
+
+constexpr std::string_view header_role = "headers.";
+
+/// `y.out` is field `out` of the object `y`.
+OutputField column_field(const Column& column, Slot slot) {
+  OutputField field{.name = column.name,
+                    .expression = {.kind = Expression::Kind::Column,
+                                   .type = column.type,
+                                   .slot = slot,
+                                   .text = column.name}};
+  if (const auto dot = column.name.find('.'); dot != std::string::npos) {
+    field.object = column.name.substr(0, dot);
+    field.name = column.name.substr(dot + 1);
+  }
+  return field;
+}
+
+OutputLayout layout_of(const StageCall& call) {
+  OutputLayout layout;
+  layout.key = Expression{.kind = Expression::Kind::Meta,
+                          .type = {.scalar = ScalarType::Bytes, .optional = true},
+                          .meta = MetaField::Key,
+                          .text = "meta.key"};
+  for (const Operand& operand : call.operands) {
+    if (operand.role == "key") layout.key = operand.expression;
+    if (operand.role == "value") {
+      layout.single = true;
+      layout.fields.push_back({.name = operand.expression.text, .expression = operand.expression});
+    }
+    if (operand.role.starts_with(header_role)) {
+      layout.headers.push_back({operand.role.substr(header_role.size()), operand.expression});
+    }
+  }
+  if (!layout.single) {
+    for (std::size_t i = 0; i < call.input.columns.size(); ++i) {
+      layout.fields.push_back(column_field(call.input.columns[i], call.input_slots[i]));
+    }
+    // An object's fields stand together, where the first of them stands.
+    for (std::size_t i = 0; i < layout.fields.size(); ++i) {
+      if (layout.fields[i].object.empty()) continue;
+      std::stable_partition(layout.fields.begin() + static_cast<std::ptrdiff_t>(i) + 1,
+                            layout.fields.end(),
+                            [object = layout.fields[i].object](const OutputField& field) {
+                              return field.object == object;
+                            });
+    }
+  }
+  const bool scalar = layout.single && !layout.fields.front().expression.type.is_vector();
+  const std::string format = string_param(call.params, "format", scalar ? "text" : "json");
+  layout.format = format == "text" ? Format::Text : format == "csv" ? Format::Csv : Format::Json;
+  layout.pass_headers = bool_param(call.params, "pass_headers", false);
+  layout.source_timestamp = string_param(call.params, "timestamp", "now") == "source";
+  return layout;
+}
+
+std::expected<Inferred, Issue> infer_to(const StageCall& call) {
+  const OutputLayout layout = layout_of(call);
+  const bool text = layout.format == Format::Text;
+  if (text && (!layout.single || layout.fields.front().expression.type.is_vector())) {
+    return std::unexpected(
+        Issue{.code = DiagnosticCode::K0302,
+              .place = {.part = IssuePlace::Part::Param, .name = "format"},
+              .message = "`format: text` writes a single scalar",
+              .label = layout.single ? fmt::format("the value is `{}`",
+                                                   to_string(layout.fields.front().expression.type))
+                                     : "all columns are written where `value` is not given",
+              .help = "use `format: csv` or `format: json`, or choose a scalar with `value`"});
+  }
+  const auto may_fail = [](const Expression& expression) { return expression.type.is_float(); };
+  bool fallible = layout.key && may_fail(*layout.key);
+  for (const auto& field : layout.fields) fallible = fallible || may_fail(field.expression);
+  for (const auto& header : layout.headers) fallible = fallible || may_fail(header.expression);
+  return Inferred{.fallible = fallible};
+}
+
+std::unique_ptr<Operator> make_to(const StageBinding& binding) {
+  return std::make_unique<output::MakeOutputs>(layout_of(binding.call));
+}
+
+}  // namespace
+
+void register_output(NodeRegistry& registry) {
+  registry.add(
+      {.role = NodeRole::Stage,
+       .name = "to",
+       .summary = "Writes each row as a record to a sink",
+       .documentation =
+           "Numbers are written in the shortest form that reads back, timestamps as RFC 3339, "
+           "durations as in the language, bytes as text where they are UTF-8 and else as "
+           "`base64:…`. Null is `null` in JSON, empty in CSV; as the whole value of `format: text` "
+           "it makes a record without a value (a tombstone), as the key one without a key. In JSON "
+           "the result `y` of a model is an object. In CSV a vector takes as many fields as it is "
+           "wide. A number that is not finite fails the row with K0904.\n",
+       .params = {{.name = "key",
+                   .kind = ParamKind::Expression,
+                   .summary = "the record's key",
+                   .default_text = "meta.key"},
+                  {.name = "value",
+                   .kind = ParamKind::Expression,
+                   .summary = "the record's value; all columns where it is not given"},
+                  {.name = "format",
+                   .kind = ParamKind::Word,
+                   .summary =
+                       "how the value is written; `text` for a scalar, else `json`, unless given",
+                   .words = {"text", "json", "csv"}},
+                  {.name = "headers",
+                   .kind = ParamKind::Expressions,
+                   .summary = "headers to write: `{ \"name\" = expr }`"},
+                  {.name = "pass_headers",
+                   .kind = ParamKind::Boolean,
+                   .summary = "whether the headers of the record that was read are written too",
+                   .default_text = "false"},
+                  {.name = "timestamp",
+                   .kind = ParamKind::Word,
+                   .summary = "the time of writing, or that of the record that was read",
+                   .default_text = "now",
+                   .words = {"now", "source"}}},
+       .examples = {"|> to labels { key: meta.key, value: y.label }",
+                    "|> to results { format: csv, pass_headers: true }"},
+       .infer = infer_to,
+       .make_operator = make_to});
+}
+
+}  // namespace kaspar::nodes

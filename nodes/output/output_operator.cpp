@@ -1,0 +1,149 @@
+#include "nodes/output/output_operator.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "nodes/output/output_encoder.hpp"
+#include "nodes/output/value_text.hpp"
+
+namespace kaspar::nodes::output {
+namespace {
+
+struct Scratch final : OperatorState {
+  std::string text;
+  CellStorage storage;
+  std::vector<Header> headers;
+};
+
+enum class Made : std::uint8_t { Value, Null, NotFinite };
+
+/// A scalar or vector as text; what is text already is not copied.
+Made make_text(Batch& batch, const Cell& cell, Scratch& scratch, std::string_view& text) {
+  if (cell.null) return Made::Null;
+  if (cell.type.is_text() && !cell.type.is_vector()) {
+    text = *static_cast<const std::string_view*>(cell.data);
+    return Made::Value;
+  }
+  scratch.text.clear();
+  if (append_text(scratch.text, cell) != Encoding::Ok) return Made::NotFinite;
+  text = batch.text().copy(scratch.text);
+  return Made::Value;
+}
+
+void fail_not_finite(Batch& batch, Row row, std::string_view what) {
+  batch.fail(row, DiagnosticCode::K0904, fmt::format("`{}` is not finite", what));
+}
+
+/// Appends all fields; answers the one that is not finite, if any.
+const OutputField* append_fields(const OutputLayout& layout, const Batch& batch, Row row,
+                                 Scratch& scratch) {
+  std::string& out = scratch.text;
+  const bool json = layout.format == Format::Json;
+  const bool braces = json && !layout.single;
+  const std::string* object = nullptr;
+  bool first = true;
+  if (braces) out += '{';
+  for (const OutputField& field : layout.fields) {
+    if (object != nullptr && *object != field.object) {
+      out += '}';
+      object = nullptr;
+    }
+    if (!first && (!braces || out.back() != '{')) out += ',';
+    first = false;
+    if (braces) {
+      if (!field.object.empty() && object == nullptr) {
+        append_json_string(out, field.object);
+        out += ":{";
+        object = &field.object;
+      }
+      append_json_string(out, field.name);
+      out += ':';
+    }
+    const Cell cell = read_cell(batch, row, field.expression, scratch.storage);
+    const Encoding result = json ? append_json(out, cell) : append_csv(out, cell);
+    if (result != Encoding::Ok) return &field;
+  }
+  if (object != nullptr) out += '}';
+  if (braces) out += '}';
+  return nullptr;
+}
+
+/// False: the row has failed.
+bool make_value(const OutputLayout& layout, Batch& batch, Row row, Scratch& scratch,
+                OutputRecord& record) {
+  if (layout.format == Format::Text && layout.fields.size() == 1) {
+    const OutputField& field = layout.fields.front();
+    const Cell cell = read_cell(batch, row, field.expression, scratch.storage);
+    const Made made = make_text(batch, cell, scratch, record.value);
+    if (made == Made::NotFinite) return fail_not_finite(batch, row, field.expression.text), false;
+    record.has_value = made == Made::Value;
+    return true;
+  }
+  scratch.text.clear();
+  if (const OutputField* bad = append_fields(layout, batch, row, scratch)) {
+    return fail_not_finite(batch, row, bad->expression.text), false;
+  }
+  record.value = batch.text().copy(scratch.text);
+  return true;
+}
+
+bool make_headers(const OutputLayout& layout, Batch& batch, Row row, Scratch& scratch,
+                  OutputRecord& record) {
+  scratch.headers.clear();
+  if (layout.pass_headers && batch.records().storage) {
+    batch.records().storage->headers(row, scratch.headers);
+    // A header written by the stage replaces those of the same name that came with the record.
+    std::erase_if(scratch.headers, [&](const Header& passed) {
+      return std::ranges::any_of(layout.headers,
+                                 [&](const OutputHeader& own) { return own.name == passed.name; });
+    });
+  }
+  for (const OutputHeader& own : layout.headers) {
+    const Cell cell = read_cell(batch, row, own.expression, scratch.storage);
+    Header header{.name = own.name};
+    const Made made = make_text(batch, cell, scratch, header.value);
+    if (made == Made::NotFinite) return fail_not_finite(batch, row, own.expression.text), false;
+    header.has_value = made == Made::Value;
+    scratch.headers.push_back(header);
+  }
+  if (scratch.headers.empty()) return true;
+  const std::size_t count = scratch.headers.size();
+  char* room = batch.text().allocate(count * sizeof(Header) + alignof(Header) - 1);
+  const auto address = reinterpret_cast<std::uintptr_t>(room);
+  room += (alignof(Header) - address % alignof(Header)) % alignof(Header);
+  auto* const headers = reinterpret_cast<Header*>(room);
+  std::uninitialized_copy(scratch.headers.begin(), scratch.headers.end(), headers);
+  record.headers = {headers, count};
+  return true;
+}
+
+}  // namespace
+
+std::unique_ptr<OperatorState> MakeOutputs::make_state() const {
+  return std::make_unique<Scratch>();
+}
+
+void MakeOutputs::process(Batch& batch, OperatorState* state) const noexcept {
+  auto& scratch = static_cast<Scratch&>(*state);
+  for (const Row row : batch.alive()) {
+    OutputRecord record{.row = row};
+    if (layout_.key) {
+      const Cell cell = read_cell(batch, row, *layout_.key, scratch.storage);
+      const Made made = make_text(batch, cell, scratch, record.key);
+      if (made == Made::NotFinite) {
+        fail_not_finite(batch, row, layout_.key->text);
+        continue;
+      }
+      record.has_key = made == Made::Value;
+    }
+    if (!make_value(layout_, batch, row, scratch, record)) continue;
+    if (!make_headers(layout_, batch, row, scratch, record)) continue;
+    if (layout_.source_timestamp) record.timestamp = batch.record(row).timestamp;
+    batch.outputs().push_back(record);
+  }
+}
+
+}  // namespace kaspar::nodes::output

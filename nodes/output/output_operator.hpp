@@ -1,0 +1,51 @@
+// The operator of `to`: makes the records that a chain's sink gets.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/core/node_descriptor.hpp"
+
+namespace kaspar::nodes::output {
+
+enum class Format : std::uint8_t { Text, Json, Csv };
+
+/// One field of the value: a column or an expression. In JSON, consecutive fields of one `object`
+/// (a model's result) make up an object of that name.
+struct OutputField {
+  std::string object;
+  std::string name;
+  Expression expression;
+};
+
+struct OutputHeader {
+  std::string name;
+  Expression expression;
+};
+
+struct OutputLayout {
+  std::optional<Expression> key;
+  std::vector<OutputField> fields;
+  bool single = false;  // `value` was given: no braces around it
+  Format format = Format::Json;
+  std::vector<OutputHeader> headers;
+  bool pass_headers = false;
+  bool source_timestamp = false;
+};
+
+/// Text of a string or bytes is passed on as a view. A row with a number that is not finite fails
+/// with K0904.
+class MakeOutputs final : public Operator {
+ public:
+  explicit MakeOutputs(OutputLayout layout) : layout_(std::move(layout)) {}
+  [[nodiscard]] std::unique_ptr<OperatorState> make_state() const override;
+  void process(Batch& batch, OperatorState* state) const noexcept override;
+
+ private:
+  OutputLayout layout_;
+};
+
+}  // namespace kaspar::nodes::output
