@@ -1,0 +1,20 @@
+// The commands of the program, one file each. Each adds its options to the application and, once
+// they are parsed, sets what is to be done.
+#pragma once
+
+#include <functional>
+
+#include "runtime/core/issue.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace kaspar::cli {
+
+/// What the command line asks for; returns the exit status.
+using Action = std::function<ExitStatus()>;
+
+void add_version(CLI::App& app, Action& action);
+
+}  // namespace kaspar::cli

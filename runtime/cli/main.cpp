@@ -1,0 +1,38 @@
+// The program: one command a run. Exit statuses are those of ExitStatus.
+#include <cstdio>
+#include <exception>
+
+#include <CLI/CLI.hpp>
+
+#include "runtime/cli/commands.hpp"
+
+namespace {
+
+int status(kaspar::ExitStatus exit_status) { return static_cast<int>(exit_status); }
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    CLI::App app{"Inference pipelines on Kafka, from a text file to a oneTBB flow graph", "kaspar"};
+    app.require_subcommand(1);
+    kaspar::cli::Action action;
+    kaspar::cli::add_version(app, action);
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      // Help that was asked for is no mistake.
+      return app.exit(error) == 0 ? status(kaspar::ExitStatus::Fine)
+                                  : status(kaspar::ExitStatus::Usage);
+    }
+    const int result = status(action());
+    if (std::fflush(stdout) != 0) {
+      std::fputs("error: standard output cannot be written\n", stderr);
+      return result != 0 ? result : status(kaspar::ExitStatus::Failed);
+    }
+    return result;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "kaspar: this is a bug: %s\n", error.what());
+    return status(kaspar::ExitStatus::Bug);
+  }
+}

@@ -1,0 +1,23 @@
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+
+#include "runtime/cli/commands.hpp"
+
+namespace kaspar::cli {
+
+void add_version(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("version", "version and libraries");
+  command->callback([&action] {
+    action = [] {
+      fmt::print("kaspar {}\n", KASPAR_VERSION);
+      fmt::print("  compiler  {}\n", __VERSION__);
+      fmt::print("  fmt       {}.{}.{}\n", FMT_VERSION / 10'000, FMT_VERSION / 100 % 100,
+                 FMT_VERSION % 100);
+      fmt::print("  CLI11     {}\n", CLI11_VERSION);
+      return ExitStatus::Fine;
+    };
+  });
+}
+
+}  // namespace kaspar::cli
