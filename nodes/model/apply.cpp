@@ -45,10 +45,11 @@ class ApplyState final : public OperatorState {
 class ApplyOperator final : public Operator {
  public:
   ApplyOperator(std::shared_ptr<const AppliedModel> applied, std::vector<Operand> operands,
-                std::span<const Slot> writes)
+                std::span<const Slot> writes, bool missing)
       : applied_(std::move(applied)),
         operands_(std::move(operands)),
-        writes_(writes.begin(), writes.end()) {}
+        writes_(writes.begin(), writes.end()),
+        missing_(missing) {}
 
   [[nodiscard]] std::unique_ptr<OperatorState> make_state() const override {
     return std::make_unique<ApplyState>(applied_->program);
@@ -82,7 +83,7 @@ class ApplyOperator final : public Operator {
       } else {
         const float value = constant_or_meta(batch, row, argument);
         *to = value;
-        if (!std::isfinite(value)) bad = 0;
+        if (refused(value)) bad = 0;
       }
       if (bad != argument.type.elements()) {
         const float value = to[bad * lanes];
@@ -98,7 +99,11 @@ class ApplyOperator final : public Operator {
   }
 
   /// The place of the first non-finite element, or how many there are.
-  static std::size_t load_column(const ColumnBuffer& column, Row row, float* to) noexcept {
+  std::size_t load_column(const ColumnBuffer& column, Row row, float* to) const noexcept {
+    if (column.is_null(row)) {  // only with missing_, or the type would not be optional
+      for (std::size_t i = 0; i < column.type.elements(); ++i) to[i * lanes] = std::nanf("");
+      return column.type.elements();
+    }
     switch (column.type.scalar) {
       case ScalarType::F32:
         return convert(column.row<float>(row), column.type.elements(), to);
@@ -114,12 +119,12 @@ class ApplyOperator final : public Operator {
     return 0;
   }
   template <class T>
-  static std::size_t convert(const T* from, std::size_t count, float* to) noexcept {
+  std::size_t convert(const T* from, std::size_t count, float* to) const noexcept {
     std::size_t bad = count;
     for (std::size_t i = 0; i < count; ++i) {
       const auto value = static_cast<float>(from[i]);
       to[i * lanes] = value;
-      if (!std::isfinite(value) && bad == count) bad = i;
+      if (refused(value) && bad == count) bad = i;
     }
     return bad;
   }
@@ -135,6 +140,10 @@ class ApplyOperator final : public Operator {
     if (const auto* whole = argument.literal.get<std::int64_t>()) return static_cast<float>(*whole);
     if (const auto* real = argument.literal.get<double>()) return static_cast<float>(*real);
     return 0.0F;
+  }
+
+  [[nodiscard]] bool refused(float value) const noexcept {
+    return missing_ ? std::isinf(value) : !std::isfinite(value);
   }
 
   void run(Batch& batch, std::span<const Row> rows, std::span<float> memory) const noexcept {
@@ -181,7 +190,10 @@ class ApplyOperator final : public Operator {
   std::shared_ptr<const AppliedModel> applied_;
   std::vector<Operand> operands_;
   std::vector<Slot> writes_;
+  bool missing_;  // null and NaN reach the model as NaN
 };
+
+bool takes_missing(const Params& params) { return string_param(params, "missing") == "nan"; }
 
 std::vector<std::string> labels_of(const Params& params) {
   std::vector<std::string> labels;
@@ -307,7 +319,7 @@ std::expected<Inferred, Issue> infer_apply(const StageCall& call) {
                         fmt::format("the model's input `{}` takes numbers, not `{}`",
                                     inputs[i].name, to_string(argument.type))));
     }
-    if (argument.type.optional) {
+    if (argument.type.optional && !takes_missing(call.params)) {
       return std::unexpected(operand_issue(
           DiagnosticCode::K0301, i, fmt::format("`{}` may be null", argument.text),
           fmt::format("give a value for null: `derive {{ {0} = {0} ?? 0 }}`", argument.text)));
@@ -347,7 +359,7 @@ std::unique_ptr<Operator> make_apply(const StageBinding& binding) {
   }
   return std::make_unique<ApplyOperator>(
       std::dynamic_pointer_cast<const AppliedModel>(binding.resource), std::move(arguments),
-      binding.writes);
+      binding.writes, takes_missing(binding.call.params));
 }
 
 }  // namespace kaspar::nodes

@@ -231,14 +231,15 @@ class Compiler {
     return found == nullptr ? otherwise : found->number;
   }
   /// Integers that are an attribute in old versions and an input in new ones.
-  [[nodiscard]] Dims integers(std::string_view name, std::size_t input) const {
+  [[nodiscard]] Dims integers(std::string_view name, std::size_t input) {
     if (const Attribute* found = attribute(name)) return found->integers;
     return has(input) ? known_integers(input) : Dims{};
   }
-  [[nodiscard]] Dims known_integers(std::size_t i) const {
+  [[nodiscard]] Dims known_integers(std::size_t i) {
     const Tensor& tensor = in(i);
     if (!tensor.known) unsupported("where a shape or index depends on the data");
     if (!tensor.integer) damaged("a shape or index that is no integer");
+    charge(tensor.ints.size());
     return tensor.ints;
   }
   [[nodiscard]] std::size_t axis_of(std::int64_t axis, std::size_t rank) const {
@@ -732,6 +733,7 @@ class Compiler {
     }
     dims.back() = weights.dims[1];
     const std::size_t size = checked_size(dims);
+    charge(depth * columns);  // once more for each node that uses them
     const std::size_t rows = columns == 0 ? 0 : size / columns;
     MatMulStep step{.in = contiguous(left),
                     .out = allocate(size),
@@ -797,6 +799,7 @@ class Compiler {
     const Tensor& from = in(0);
     const std::size_t axis = axis_of(integer("axis", 0), from.dims.size());
     if (from.size() == 0) unsupported("on this tensor");
+    charge(from.size());
     const std::size_t outer = product(from.dims, 0, axis);
     const std::size_t inner = product(from.dims, axis + 1, from.dims.size());
     Dims dims = from.dims;

@@ -65,8 +65,9 @@ struct Applied {
   std::unique_ptr<Operator> op;
   std::unique_ptr<OperatorState> state;
 
-  Applied(std::shared_ptr<const Resource> model, Type type)
+  Applied(std::shared_ptr<const Resource> model, Type type, Params params = {})
       : call(call_with(std::move(model), type)) {
+    call.params = std::move(params);
     auto result = infer(call);
     REQUIRE(result);
     inferred = std::move(*result);
@@ -268,6 +269,29 @@ TEST_CASE("a number that is not finite fails its row only") {
   CHECK(batch.errors()[1].message == "`x[7]` is inf");
   REQUIRE(batch.alive().size() == 1);
   CHECK(std::isfinite(batch.column(1).row<float>(1)[0]));
+}
+
+TEST_CASE("with `missing: nan` null and NaN reach the model, infinities do not") {
+  auto model = load(fixtures + "perceptron.onnx");
+  REQUIRE(model);
+  Type optional = window;
+  optional.optional = true;
+  Params params;
+  params["missing"].data = Word{"nan"};
+  Applied stage(*model, optional, params);
+  const RecordBatch records = make_records(4);
+  Batch batch(stage.slots, 4);
+  batch.reset(records);
+  for (std::size_t r = 0; r < 4; ++r) batch.column(0).valid[r] = r != 0;
+  batch.column(0).row<float>(1)[5] = std::numeric_limits<float>::quiet_NaN();
+  batch.column(0).row<float>(2)[5] = std::numeric_limits<float>::infinity();
+  stage.run(batch);
+  REQUIRE(batch.errors().size() == 1);
+  CHECK(batch.errors()[0].row == 2);
+  CHECK(batch.errors()[0].message == "`x[5]` is inf");
+  CHECK(std::isnan(*batch.column(1).row<float>(0)));
+  CHECK(std::isnan(*batch.column(1).row<float>(1)));
+  CHECK(std::isfinite(*batch.column(1).row<float>(3)));
 }
 
 TEST_CASE("what does not fit the model is refused at the stage") {

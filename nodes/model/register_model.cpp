@@ -39,7 +39,11 @@ void register_model(NodeRegistry& registry) {
       .params = {{.name = "output",
                   .kind = ParamKind::String,
                   .summary =
-                      "which of the model's outputs is `out`; the first floating one if absent"}},
+                      "which of the model's outputs is `out`; the first floating one if absent"},
+                 {.name = "missing",
+                  .kind = ParamKind::Word,
+                  .summary = "`nan`: null and NaN reach the model as NaN",
+                  .words = {"nan"}}},
       .examples = {"|> apply chart(x) as y"},
       .infer = infer_apply,
       .make_operator = make_apply,
