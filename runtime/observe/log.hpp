@@ -1,6 +1,7 @@
 // The event log of a run on standard error: JSON lines for machines, plain lines for a terminal.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "runtime/core/event_log.hpp"

@@ -1,0 +1,281 @@
+#include "runtime/engine/engine.hpp"
+
+#include <fmt/format.h>
+#include <oneapi/tbb/flow_graph.h>
+#include <oneapi/tbb/global_control.h>
+#include <oneapi/tbb/task_arena.h>
+
+#include <algorithm>
+#include <chrono>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "runtime/engine/available_cpus.hpp"
+#include "runtime/engine/chain_graph.hpp"
+#include "runtime/engine/run_state.hpp"
+#include "runtime/engine/sink_edge.hpp"
+#include "runtime/engine/source_driver.hpp"
+
+namespace kaspar::engine {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::size_t most_batches = 256;
+constexpr std::size_t most_payload = 1u << 20;
+
+// Batches take half of the budget; fetch queues, producer queues and models share the rest.
+std::size_t batch_budget(const RunSettings& settings) { return settings.memory_budget / 2; }
+
+// Endpoints of one kind are made together: all Kafka sources share a consumer.
+using Groups = std::vector<std::pair<const NodeDescriptor*, std::vector<EndpointCall>>>;
+
+Groups group(const std::vector<EndpointPlan>& endpoints, const std::set<std::size_t>& used) {
+  Groups groups;
+  for (const std::size_t index : used) {
+    const EndpointPlan& endpoint = endpoints[index];
+    auto place = std::ranges::find(groups, endpoint.node, &Groups::value_type::first);
+    if (place == groups.end()) place = groups.insert(groups.end(), {endpoint.node, {}});
+    place->second.push_back({.index = index, .name = endpoint.name, .params = endpoint.params});
+  }
+  return groups;
+}
+
+}  // namespace
+
+class Engine::Run {
+ public:
+  Run(const Plan& plan, const RunContext& context, Endpoints endpoints)
+      : plan_(plan),
+        context_(context),
+        endpoints_(std::move(endpoints)),
+        threads_(context.settings.threads != 0 ? context.settings.threads : available_cpus()),
+        // The thread in wait_for_all counts as one of them.
+        parallelism_(tbb::global_control::max_allowed_parallelism,
+                     std::max<std::size_t>(threads_, 1)),
+        arena_(static_cast<int>(threads_), 1) {}
+
+  ~Run() {
+    // Sinks go first: they may still tell their listeners.
+    if (graph_thread_.joinable()) {
+      state_->abandoned = true;
+      arena_.execute([this] { graph_->release_wait(); });
+      graph_thread_.join();
+    }
+    for (auto& [index, port] : ports_) port->sink.reset();
+    drivers_.clear();
+    chains_.clear();
+    arena_.execute([this] { graph_.reset(); });
+  }
+
+  std::expected<void, Failure> open();
+  RunReport run();
+
+  void request_stop() noexcept {
+    stop_requested_ = true;
+    const std::lock_guard lock(early_);
+    if (state_) state_->stop();
+  }
+
+ private:
+  std::expected<void, Failure> make_sinks();
+  void add_driver(std::unique_ptr<Source> source, const std::set<std::size_t>& endpoints);
+  void drain();
+  void close_sinks();
+  [[nodiscard]] milliseconds remaining();
+  [[nodiscard]] RunReport report();
+
+  const Plan& plan_;
+  const RunContext& context_;
+  Endpoints endpoints_;
+  std::size_t threads_;
+  tbb::global_control parallelism_;
+  tbb::task_arena arena_;
+  std::unique_ptr<RunState> state_;
+  std::unique_ptr<tbb::flow::graph> graph_;
+  std::map<std::size_t, std::unique_ptr<SinkPort>> ports_;
+  std::vector<std::unique_ptr<ChainGraph>> chains_;
+  std::vector<std::unique_ptr<SourceDriver>> drivers_;
+  std::thread graph_thread_;
+  std::mutex early_;
+  std::atomic<bool> stop_requested_{false};
+};
+
+std::expected<void, Failure> Engine::Run::make_sinks() {
+  std::set<std::size_t> used;
+  for (const ChainPlan& chain : plan_.chains) {
+    used.insert(chain.sink);
+    for (const StagePlan& stage : chain.stages) {
+      if (stage.on_error.action == ErrorPolicy::Action::Sink) used.insert(stage.on_error.sink);
+    }
+  }
+  const auto add = [this](std::size_t index, std::unique_ptr<Sink> sink) {
+    auto port = std::make_unique<SinkPort>();
+    port->sink = std::move(sink);
+    ports_[index] = std::move(port);
+  };
+  for (auto& [index, sink] : endpoints_.sinks) {
+    if (used.erase(index) != 0) add(index, std::move(sink));
+  }
+  for (const auto& [node, calls] : group(plan_.sinks, used)) {
+    auto made = node->make_sinks(calls, context_);
+    if (!made) return std::unexpected(std::move(made.error()));
+    for (std::size_t i = 0; i < calls.size(); ++i) add(calls[i].index, std::move((*made)[i]));
+  }
+  for (auto& [index, port] : ports_) {
+    if (auto opened = port->sink->open(); !opened) return opened;
+  }
+  return {};
+}
+
+void Engine::Run::add_driver(std::unique_ptr<Source> source,
+                             const std::set<std::size_t>& endpoints) {
+  std::map<std::size_t, std::vector<ChainGraph*>> readers;
+  for (const auto& chain : chains_) {
+    if (endpoints.contains(chain->plan().source)) {
+      readers[chain->plan().source].push_back(chain.get());
+    }
+  }
+  const std::size_t payload =
+      std::clamp<std::size_t>(batch_budget(context_.settings) / 16, 16u << 10, most_payload);
+  drivers_.push_back(
+      std::make_unique<SourceDriver>(*state_, std::move(source), std::move(readers), payload));
+}
+
+std::expected<void, Failure> Engine::Run::open() {
+  {
+    const std::lock_guard lock(early_);
+    const std::size_t budget = std::max<std::size_t>(1, batch_budget(context_.settings));
+    state_ = std::make_unique<RunState>(context_, most_batches, budget);
+    if (stop_requested_) state_->stop();
+  }
+  if (auto made = make_sinks(); !made) return made;
+  arena_.execute([this] { graph_ = std::make_unique<tbb::flow::graph>(); });
+  for (const ChainPlan& chain : plan_.chains) {
+    chains_.push_back(std::make_unique<ChainGraph>(chain, *state_, ports_, context_.settings.fuse));
+    arena_.execute([this] { chains_.back()->build(*graph_); });
+  }
+  std::set<std::size_t> used;
+  for (const ChainPlan& chain : plan_.chains) used.insert(chain.source);
+  for (auto& [index, source] : endpoints_.sources) {
+    if (used.erase(index) != 0) add_driver(std::move(source), {index});
+  }
+  for (const auto& [node, calls] : group(plan_.sources, used)) {
+    auto made = node->make_sources(calls, context_);
+    if (!made) return std::unexpected(std::move(made.error()));
+    std::set<std::size_t> endpoints;
+    for (const EndpointCall& call : calls) endpoints.insert(call.index);
+    for (auto& source : *made) add_driver(std::move(source), endpoints);
+  }
+  for (auto& driver : drivers_) {
+    if (auto opened = driver->source().open(); !opened) return opened;
+  }
+  return {};
+}
+
+RunReport Engine::Run::run() {
+  context_.log.write(LogLevel::Info, "run_started", "the pipeline runs",
+                     {{"file", plan_.file}, {"threads", std::to_string(threads_)}});
+  arena_.execute([this] { graph_->reserve_wait(); });
+  graph_thread_ = std::thread([this] {
+    arena_.execute([this] { graph_->wait_for_all(); });
+    const std::lock_guard lock(state_->mutex);
+    state_->graph_done = true;
+    state_->changed.notify_all();
+  });
+  state_->reading = drivers_.size();
+  for (auto& driver : drivers_) driver->start();
+  {
+    std::unique_lock lock(state_->mutex);
+    state_->changed.wait(lock, [this] { return state_->reading == 0; });
+  }
+  context_.log.write(LogLevel::Info, "run_draining", "no more records are read");
+  drain();
+  close_sinks();
+  state_->closing = true;
+  for (auto& driver : drivers_) driver->join();
+  RunReport result = report();
+  context_.log.write(result.status == ExitStatus::Fine ? LogLevel::Info : LogLevel::Error,
+                     "run_finished",
+                     result.failure ? std::string_view{result.failure->message}
+                                    : std::string_view{"every record read was acknowledged"},
+                     {{"records_read", std::to_string(result.records_read)},
+                      {"records_written", std::to_string(result.records_written)},
+                      {"dead_letters", std::to_string(result.dead_letters)},
+                      {"dropped", std::to_string(result.dropped)}});
+  return result;
+}
+
+milliseconds Engine::Run::remaining() {
+  const milliseconds deadline = context_.settings.shutdown_deadline;
+  const std::lock_guard lock(state_->mutex);
+  if (!state_->stopped_at) return deadline;
+  const auto spent = std::chrono::duration_cast<milliseconds>(Clock::now() - *state_->stopped_at);
+  return std::max(milliseconds{0}, deadline - spent);
+}
+
+// Lets the graph finish what was read: it only computes, so without a request to stop it takes
+// the time it takes.
+void Engine::Run::drain() {
+  arena_.execute([this] { graph_->release_wait(); });
+  std::unique_lock lock(state_->mutex);
+  const auto done = [this] { return state_->graph_done; };
+  state_->changed.wait(lock, [&] { return done() || state_->stopped_at; });
+  if (!done()) {
+    const auto deadline = *state_->stopped_at + context_.settings.shutdown_deadline;
+    if (!state_->changed.wait_until(lock, deadline, done)) {
+      state_->abandoned = true;
+      state_->changed.wait(lock, done);  // for the bodies at work, which skip the rest
+    }
+  }
+  lock.unlock();
+  graph_thread_.join();
+}
+
+void Engine::Run::close_sinks() {
+  for (auto& [index, port] : ports_) {
+    const auto within = std::max(milliseconds{100}, remaining());
+    if (auto closed = port->sink->close(within); !closed) state_->fail(std::move(closed.error()));
+  }
+  // A sink may tell its listeners a little after it closed, from a thread of its own.
+  std::unique_lock lock(state_->mutex);
+  state_->changed.wait_for(lock, milliseconds{200}, [this] { return state_->flights == 0; });
+}
+
+RunReport Engine::Run::report() {
+  RunReport report;
+  report.records_read = state_->records_read;
+  report.dead_letters = state_->dead_letters;
+  report.dropped = state_->dropped;
+  for (std::size_t i = 0; i < diagnostic_codes; ++i) {
+    if (const std::uint64_t count = state_->errors[i]; count != 0) {
+      report.errors[static_cast<DiagnosticCode>(i)] = count;
+    }
+  }
+  for (const auto& chain : chains_) {
+    report.chains.push_back(chain->counts());
+    report.records_written += report.chains.back().records_written;
+  }
+  const std::lock_guard lock(state_->mutex);
+  report.drained = state_->flights == 0 && !state_->lost;
+  report.failure = state_->failure;
+  if (!report.failure && !report.drained) {
+    report.failure = Failure{.status = ExitStatus::Failed,
+                             .message = fmt::format("not everything was delivered within {} ms",
+                                                    context_.settings.shutdown_deadline.count()),
+                             .help = "what was not acknowledged is read again by the next run"};
+  }
+  if (report.failure) report.status = report.failure->status;
+  return report;
+}
+
+Engine::Engine(const Plan& plan, const RunContext& context, Endpoints endpoints)
+    : run_(std::make_unique<Run>(plan, context, std::move(endpoints))) {}
+Engine::~Engine() = default;
+
+std::expected<void, Failure> Engine::open() { return run_->open(); }
+RunReport Engine::run() { return run_->run(); }
+void Engine::request_stop() noexcept { run_->request_stop(); }
+
+}  // namespace kaspar::engine

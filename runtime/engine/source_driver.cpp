@@ -1,0 +1,144 @@
+#include "runtime/engine/source_driver.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <mutex>
+#include <utility>
+
+namespace kaspar::engine {
+
+using std::chrono::milliseconds;
+
+SourceDriver::SourceDriver(RunState& state, std::unique_ptr<Source> source,
+                           std::map<std::size_t, std::vector<ChainGraph*>> chains,
+                           std::size_t payload_bytes)
+    : state_(state),
+      source_(std::move(source)),
+      chains_(std::move(chains)),
+      payload_bytes_(payload_bytes) {
+  for (const auto& [endpoint, readers] : chains_) {
+    std::size_t columns = 0;
+    for (const ChainGraph* chain : readers) {
+      columns += Batch::column_bytes(chain->plan().slots, chain->capacity());
+      capacity_ = std::min(capacity_, chain->capacity());
+    }
+    column_bytes_ = std::max(column_bytes_, columns);
+    next_sequence_[endpoint] = 0;
+  }
+}
+
+void SourceDriver::start() {
+  thread_ = std::thread([this] { work(); });
+}
+
+void SourceDriver::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void SourceDriver::work() noexcept {
+  read_until_stopped();
+  {
+    const std::lock_guard lock(state_.mutex);
+    --state_.reading;
+    state_.changed.notify_all();
+  }
+  while (!state_.closing) source_->serve(milliseconds{20});
+  {
+    const std::lock_guard lock(acknowledging_);
+    closed_ = true;
+  }
+  milliseconds within = state_.context.settings.shutdown_deadline;
+  {
+    const std::lock_guard lock(state_.mutex);
+    if (state_.stopped_at) {
+      const auto spent =
+          std::chrono::duration_cast<milliseconds>(Clock::now() - *state_.stopped_at);
+      within = std::max(milliseconds{100}, within - spent);
+    }
+  }
+  if (auto closed = source_->close(within); !closed) state_.fail(std::move(closed.error()));
+}
+
+// Records that this read may bring, taken from what the record limit leaves; 0: others hold it all.
+std::size_t SourceDriver::claim_records() noexcept {
+  std::uint64_t left = state_.unread;
+  while (true) {
+    const std::uint64_t claim = std::min<std::uint64_t>(left, capacity_);
+    if (state_.unread.compare_exchange_weak(left, left - claim)) {
+      return static_cast<std::size_t>(claim);
+    }
+  }
+}
+
+void SourceDriver::read_until_stopped() {
+  const auto limit = state_.context.settings.record_limit;
+  while (!state_.stopping) {
+    if (limit && state_.records_read >= *limit) return;
+    if (!state_.credits.reserve(reservation(), milliseconds{5})) {
+      source_->serve(milliseconds{0});
+      continue;
+    }
+    const std::size_t claimed = claim_records();
+    if (claimed == 0) {
+      state_.credits.release(reservation());
+      source_->serve(milliseconds{5});
+      continue;
+    }
+    Flight* flight = flights_.take([this] {
+      auto made = std::make_unique<Flight>();
+      made->driver = this;
+      made->records.records.reserve(max_batch_records);
+      return made;
+    });
+    const ReadStatus status = source_->read(
+        flight->records, {.records = claimed, .bytes = payload_bytes_, .wait = milliseconds{100}});
+    const std::size_t count = flight->records.records.size();
+    state_.unread += claimed - std::min(count, claimed);
+    if (status == ReadStatus::Records && count != 0) {
+      if (count > claimed) std::abort();  // there are no columns for more
+      flight->credit = column_bytes_ + flight->records.bytes;
+      state_.credits.adjust(reservation(), flight->credit);
+      state_.records_read += count;
+      send(*flight);
+      continue;
+    }
+    state_.credits.release(reservation());
+    flights_.give_back(flight);
+    if (status == ReadStatus::End) return;
+    if (status == ReadStatus::Failed) {
+      state_.fail(source_->failure());
+      return;
+    }
+  }
+}
+
+void SourceDriver::send(Flight& flight) {
+  const auto readers = chains_.find(flight.records.endpoint);
+  if (readers == chains_.end()) std::abort();  // an endpoint that the source was not made for
+  flight.records.sequence = next_sequence_[flight.records.endpoint]++;
+  flight.lost = false;
+  flight.tickets = readers->second.size();
+  {
+    const std::lock_guard lock(state_.mutex);
+    ++state_.flights;
+  }
+  for (ChainGraph* chain : readers->second) chain->dispatch(flight);
+}
+
+void SourceDriver::finish(Flight& flight) noexcept {
+  bool lost = flight.lost;
+  {
+    const std::shared_lock lock(acknowledging_);
+    if (closed_) lost = true;
+    if (!lost) source_->acknowledge(flight.records);
+  }
+  const std::size_t credit = flight.credit;
+  flight.records.clear();
+  flights_.give_back(&flight);
+  state_.credits.release(credit);
+  const std::lock_guard lock(state_.mutex);
+  if (lost) state_.lost = true;
+  if (--state_.flights == 0) state_.changed.notify_all();
+}
+
+}  // namespace kaspar::engine

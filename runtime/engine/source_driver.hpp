@@ -1,0 +1,58 @@
+// The thread that reads one source and sends its batches into the graph.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <shared_mutex>
+#include <thread>
+#include <vector>
+
+#include "runtime/core/source.hpp"
+#include "runtime/engine/chain_graph.hpp"
+#include "runtime/engine/pool.hpp"
+#include "runtime/engine/run_state.hpp"
+#include "runtime/engine/ticket.hpp"
+
+namespace kaspar::engine {
+
+class SourceDriver {
+ public:
+  /// `chains` by source endpoint: those that this source may read.
+  SourceDriver(RunState& state, std::unique_ptr<Source> source,
+               std::map<std::size_t, std::vector<ChainGraph*>> chains, std::size_t payload_bytes);
+
+  [[nodiscard]] Source& source() noexcept { return *source_; }
+
+  /// Credit that a read takes: columns of every chain of the widest endpoint, and the payload.
+  [[nodiscard]] std::size_t reservation() const noexcept { return column_bytes_ + payload_bytes_; }
+
+  void start();
+  /// Waits until the source is closed (after RunState::closing).
+  void join();
+
+  /// Every ticket of the flight is done: acknowledges it unless something was lost. Any thread.
+  void finish(Flight& flight) noexcept;
+
+ private:
+  void work() noexcept;
+  void read_until_stopped();
+  void send(Flight& flight);
+  [[nodiscard]] std::size_t claim_records() noexcept;
+
+  RunState& state_;
+  std::unique_ptr<Source> source_;
+  std::map<std::size_t, std::vector<ChainGraph*>> chains_;
+  std::map<std::size_t, std::uint64_t> next_sequence_;
+  std::size_t payload_bytes_;
+  std::size_t column_bytes_ = 0;
+  std::size_t capacity_ = max_batch_records;
+  Pool<Flight> flights_;
+  std::shared_mutex acknowledging_;  // exclusive: while acknowledgements are shut off
+  bool closed_ = false;
+  std::thread thread_;
+};
+
+}  // namespace kaspar::engine
