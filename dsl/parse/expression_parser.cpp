@@ -1,0 +1,314 @@
+#include "dsl/parse/expression_parser.hpp"
+
+#include <array>
+#include <utility>
+
+#include "dsl/parse/parse.hpp"
+
+namespace kaspar::dsl {
+namespace {
+
+using ast::Node;
+using ast::NodePtr;
+
+// From loose to tight; `not` stands between `and` and the comparisons.
+constexpr int or_level = 0;
+constexpr int and_level = 1;
+constexpr int not_level = 2;
+constexpr int comparison_level = 3;
+constexpr int coalesce_level = 4;
+constexpr int sum_level = 5;
+constexpr int product_level = 6;
+constexpr int unary_level = 7;
+
+int level_of(TokenKind kind) {
+  switch (kind) {
+    case TokenKind::Or:
+      return or_level;
+    case TokenKind::And:
+      return and_level;
+    case TokenKind::EqualEqual:
+    case TokenKind::NotEqual:
+    case TokenKind::Less:
+    case TokenKind::LessEqual:
+    case TokenKind::Greater:
+    case TokenKind::GreaterEqual:
+    case TokenKind::In:
+      return comparison_level;
+    case TokenKind::Coalesce:
+      return coalesce_level;
+    case TokenKind::Plus:
+    case TokenKind::Minus:
+      return sum_level;
+    case TokenKind::Star:
+    case TokenKind::Slash:
+    case TokenKind::Percent:
+      return product_level;
+    default:
+      return -1;
+  }
+}
+
+/// Counts the nesting as long as it lives.
+class Deeper {
+ public:
+  explicit Deeper(std::size_t& depth) : depth_(depth) { ++depth_; }
+  Deeper(const Deeper&) = delete;
+  Deeper& operator=(const Deeper&) = delete;
+  ~Deeper() { --depth_; }
+
+ private:
+  std::size_t& depth_;
+};
+
+}  // namespace
+
+NodePtr ExpressionParser::make(Node::Kind kind, Span span) const {
+  auto node = std::make_unique<Node>();
+  node->kind = kind;
+  node->span = span;
+  return node;
+}
+
+NodePtr ExpressionParser::error() const { return make(Node::Kind::Error, cursor_.peek().span); }
+
+NodePtr ExpressionParser::expression() {
+  const Deeper deeper(depth_);
+  if (depth_ > deepest_nesting) {
+    cursor_.fail("nested too deeply", "name parts of it by `derive`");
+    return error();
+  }
+  if (!cursor_.is(TokenKind::If)) return binary(or_level);
+  NodePtr node = make(Node::Kind::If, cursor_.advance().span);
+  node->children.push_back(expression());
+  if (!cursor_.expect(TokenKind::Then, "after the condition")) return error();
+  node->children.push_back(expression());
+  if (!cursor_.expect(TokenKind::Else, "after what `then` gives", "an `if` always has an `else`")) {
+    return error();
+  }
+  node->children.push_back(expression());
+  node->span.end = node->children.back()->span.end;
+  return node;
+}
+
+NodePtr ExpressionParser::binary(int level) {
+  if (level == not_level) {
+    if (!cursor_.is(TokenKind::Not)) return binary(level + 1);
+    const Deeper deeper(depth_);
+    if (depth_ > deepest_nesting) {
+      cursor_.fail("nested too deeply", "two `not` are none");
+      return error();
+    }
+    NodePtr node = make(Node::Kind::Not, cursor_.advance().span);
+    node->children.push_back(binary(not_level));
+    node->span.end = node->children.back()->span.end;
+    return node;
+  }
+  if (level == unary_level) return unary();
+  NodePtr left = binary(level + 1);
+  bool compared = false;
+  while (!cursor_.lost() && level_of(cursor_.peek().kind) == level) {
+    if (compared) {
+      cursor_.fail("comparisons do not chain", "join two of them with `and`");
+      return error();
+    }
+    compared = level == comparison_level;
+    NodePtr node = make(Node::Kind::Binary, left->span);
+    node->text = std::string{cursor_.text()};
+    node->text_span = cursor_.peek().span;
+    const bool in = cursor_.advance().kind == TokenKind::In;
+    NodePtr right = in ? list() : binary(level + 1);
+    node->span.end = right->span.end;
+    node->children.push_back(std::move(left));
+    node->children.push_back(std::move(right));
+    left = std::move(node);
+  }
+  return left;
+}
+
+NodePtr ExpressionParser::unary() {
+  if (!cursor_.is(TokenKind::Minus)) return postfix();
+  const Deeper deeper(depth_);
+  if (depth_ > deepest_nesting) {
+    cursor_.fail("nested too deeply", "two `-` are none");
+    return error();
+  }
+  NodePtr node = make(Node::Kind::Negate, cursor_.advance().span);
+  node->children.push_back(unary());
+  node->span.end = node->children.back()->span.end;
+  return node;
+}
+
+NodePtr ExpressionParser::postfix() {
+  NodePtr node = primary();
+  // A long chain of postfixes is a deep tree as well.
+  for (std::size_t links = 0; !cursor_.lost(); ++links) {
+    const Token& token = cursor_.peek();
+    const bool call = token.kind == TokenKind::OpenParen && token.touches;
+    const bool index = token.kind == TokenKind::OpenBracket && token.touches;
+    if (!call && !index && token.kind != TokenKind::Dot) return node;
+    if (links + depth_ >= deepest_nesting) {
+      cursor_.fail("nested too deeply");
+      return error();
+    }
+    NodePtr outer = make(call    ? Node::Kind::Call
+                         : index ? Node::Kind::Index
+                                 : Node::Kind::Member,
+                         node->span);
+    outer->children.push_back(std::move(node));
+    cursor_.advance();
+    if (call) {
+      elements(*outer, TokenKind::CloseParen, false);
+    } else if (index) {
+      outer->children.push_back(expression());
+      outer->span.end = cursor_.peek().span.end;
+      cursor_.expect(TokenKind::CloseBracket, "after the index");
+    } else {
+      ast::Name member = cursor_.expect_name("a member's name");
+      outer->span.end = member.span.end;
+      outer->text = std::move(member.text);
+      outer->text_span = member.span;
+    }
+    node = std::move(outer);
+  }
+  return node;
+}
+
+NodePtr ExpressionParser::primary() {
+  if (cursor_.lost()) return error();
+  const Token& token = cursor_.peek();
+  const TokenBuffer& tokens = cursor_.tokens();
+  NodePtr node = make(Node::Kind::Error, token.span);
+  switch (token.kind) {
+    case TokenKind::Integer:
+      node->kind = Node::Kind::Integer;
+      node->literal = tokens.value<std::int64_t>(token);
+      break;
+    case TokenKind::Float:
+      node->kind = Node::Kind::Float;
+      node->literal = tokens.value<double>(token);
+      break;
+    case TokenKind::Duration:
+      node->kind = Node::Kind::Duration;
+      node->literal = tokens.value<std::chrono::milliseconds>(token);
+      break;
+    case TokenKind::String:
+      node->kind = Node::Kind::String;
+      node->literal = tokens.value<StringLiteral>(token);
+      break;
+    case TokenKind::True:
+      node->kind = Node::Kind::True;
+      break;
+    case TokenKind::False:
+      node->kind = Node::Kind::False;
+      break;
+    case TokenKind::Null:
+      node->kind = Node::Kind::Null;
+      break;
+    case TokenKind::Name:
+      node->kind = Node::Kind::Name;
+      node->text = std::string{cursor_.text()};
+      node->text_span = token.span;
+      break;
+    case TokenKind::OpenParen: {
+      cursor_.advance();
+      NodePtr inner = expression();
+      cursor_.expect(TokenKind::CloseParen, "after the expression");
+      return inner;
+    }
+    default:
+      cursor_.fail_expected("an expression");
+      return node;
+  }
+  cursor_.advance();
+  return node;
+}
+
+/// Up to and with the closing token; a trailing comma is allowed.
+void ExpressionParser::elements(Node& into, TokenKind close, bool values) {
+  while (!cursor_.lost() && !cursor_.is(close)) {
+    into.children.push_back(values ? value() : expression());
+    if (!cursor_.accept(TokenKind::Comma)) break;
+  }
+  into.span.end = cursor_.peek().span.end;
+  cursor_.expect(close, "at the end of the list", "entries are separated by commas");
+}
+
+NodePtr ExpressionParser::list() {
+  NodePtr node = make(Node::Kind::List, cursor_.peek().span);
+  if (!cursor_.expect(TokenKind::OpenBracket, "at the start of a list")) return error();
+  elements(*node, TokenKind::CloseBracket, false);
+  return node;
+}
+
+NodePtr ExpressionParser::value() {
+  const Deeper deeper(depth_);
+  if (depth_ > deepest_nesting) {
+    cursor_.fail("nested too deeply");
+    return error();
+  }
+  if (cursor_.is(TokenKind::OpenBracket)) {
+    NodePtr node = make(Node::Kind::List, cursor_.advance().span);
+    elements(*node, TokenKind::CloseBracket, true);
+    return node;
+  }
+  if (cursor_.is(TokenKind::OpenBrace)) return table();
+  const bool lines =
+      cursor_.is_word("lines") && cursor_.is_word("file", 1) && cursor_.is(TokenKind::String, 2);
+  if (lines || (cursor_.is_word("file") && cursor_.is(TokenKind::String, 1))) {
+    NodePtr node = make(lines ? Node::Kind::LinesFile : Node::Kind::File, cursor_.advance().span);
+    if (lines) cursor_.advance();
+    node->text_span = cursor_.peek().span;
+    node->literal = cursor_.tokens().value<StringLiteral>(cursor_.advance());
+    node->span.end = node->text_span.end;
+    return node;
+  }
+  return expression();
+}
+
+NodePtr ExpressionParser::table() {
+  NodePtr node = make(Node::Kind::Table, cursor_.advance().span);
+  while (!cursor_.lost() && !cursor_.is(TokenKind::CloseBrace)) {
+    ast::Entry entry;
+    if (cursor_.is(TokenKind::String)) {
+      entry.quoted = true;
+      entry.name.span = cursor_.peek().span;
+      entry.name.text = cursor_.tokens().value<StringLiteral>(cursor_.advance()).text();
+    } else {
+      entry.name = cursor_.expect_name("an entry's name");
+    }
+    if (cursor_.accept(TokenKind::Equal)) entry.value = value();
+    node->entries.push_back(std::move(entry));
+    if (!cursor_.accept(TokenKind::Comma)) break;
+  }
+  node->span.end = cursor_.peek().span.end;
+  cursor_.expect(TokenKind::CloseBrace, "at the end of the table",
+                 "entries are separated by commas");
+  return node;
+}
+
+ast::Options ExpressionParser::options() {
+  ast::Options options;
+  if (cursor_.lost() || !cursor_.is(TokenKind::OpenBrace)) return options;
+  options.present = true;
+  options.span = cursor_.advance().span;
+  while (!cursor_.lost() && !cursor_.is(TokenKind::CloseBrace)) {
+    ast::Entry entry{
+        .name = cursor_.expect_name("an option's name"), .quoted = false, .value = nullptr};
+    while (cursor_.accept(TokenKind::Dot)) {
+      const ast::Name part = cursor_.expect_name("the rest of the option's name");
+      entry.name.text += "." + part.text;
+      entry.name.span.end = part.span.end;
+    }
+    if (!cursor_.expect(TokenKind::Colon, "after the option's name")) break;
+    entry.value = value();
+    options.entries.push_back(std::move(entry));
+    if (!cursor_.accept(TokenKind::Comma)) break;
+  }
+  options.span.end = cursor_.peek().span.end;
+  cursor_.expect(TokenKind::CloseBrace, "at the end of the options",
+                 "entries are separated by commas");
+  return options;
+}
+
+}  // namespace kaspar::dsl

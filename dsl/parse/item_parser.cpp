@@ -1,0 +1,384 @@
+#include <fmt/format.h>
+
+#include <array>
+#include <utility>
+
+#include "dsl/parse/expression_parser.hpp"
+#include "dsl/parse/parse.hpp"
+
+namespace kaspar::dsl {
+namespace {
+
+using ast::Name;
+
+const std::vector<std::string_view> item_words{"use",   "param",  "schema",  "fn",
+                                               "model", "source", "sink",    "stream",
+                                               "from",  "on",     "deliver", "test"};
+const std::vector<std::string_view> stage_words{"parse",       "filter", "derive", "keep", "vector",
+                                                "standardize", "apply",  "route",  "to"};
+
+class ItemParser {
+ public:
+  ItemParser(const TokenBuffer& tokens, Diagnostics& diagnostics)
+      : cursor_(tokens, diagnostics), expressions_(cursor_) {
+    file_.source = tokens.source;
+  }
+
+  ast::File run() {
+    head();
+    while (!cursor_.is(TokenKind::End)) {
+      const std::size_t before = cursor_.index();
+      item();
+      if (cursor_.lost()) cursor_.recover(false);
+      if (cursor_.index() == before) cursor_.advance();
+    }
+    return std::move(file_);
+  }
+
+ private:
+  void head() {
+    file_.pipe = cursor_.peek().span;
+    if (!cursor_.is_word("pipe")) {
+      cursor_.fail("a file starts with `pipe 1`", "write `pipe 1` as its first line");
+      cursor_.recover(false);
+      return;
+    }
+    cursor_.advance();
+    if (!cursor_.is(TokenKind::Integer)) {
+      cursor_.fail_expected("the version of the language after `pipe`", "write `pipe 1`");
+      cursor_.recover(false);
+      return;
+    }
+    if (cursor_.tokens().value<std::int64_t>(cursor_.peek()) != 1) {
+      cursor_.fail(fmt::format("unknown version `{}` of the language", cursor_.text()),
+                   "this kaspar knows version 1", DiagnosticCode::K0104);
+      cursor_.recover(false);
+      return;
+    }
+    cursor_.advance();
+  }
+
+  template <class T>
+  void add(Span span, T data) {
+    file_.items.push_back({.span = span, .damaged = cursor_.lost(), .data = std::move(data)});
+  }
+
+  void item() {
+    const Span span = cursor_.peek().span;
+    if (!cursor_.is(TokenKind::Name)) return cursor_.fail_expected("an item");
+    const std::string word{cursor_.text()};
+    if (word == "from") return chain(span, {});
+    if (word == "pipe") return cursor_.fail("`pipe` stands once, at the start of the file");
+    cursor_.advance();
+    if (word == "use") return use(span);
+    if (word == "param") return param(span);
+    if (word == "schema") return schema(span);
+    if (word == "fn") return function(span);
+    if (word == "model") return model(span);
+    if (word == "source" || word == "sink") return endpoint(span, word == "source");
+    if (word == "stream") return stream(span);
+    if (word == "on") return on_error(span);
+    if (word == "deliver") {
+      Name guarantee = cursor_.expect_name("`at_least_once` or `exactly_once`");
+      return add(span, ast::Deliver{std::move(guarantee)});
+    }
+    if (word == "test") return test(span);
+    unknown_word(span, word, "item", item_words);
+  }
+
+  void unknown_word(Span span, std::string_view word, std::string_view what,
+                    const std::vector<std::string_view>& words) {
+    const std::string_view meant = did_you_mean(word, words);
+    cursor_.fail_at(span, fmt::format("unknown {} `{}`", what, word),
+                    meant.empty() ? fmt::format("{}s: `{}`", what, fmt::join(words, " "))
+                                  : fmt::format("did you mean `{}`?", meant));
+  }
+
+  void use(Span span) {
+    ast::Use use;
+    use.file = cursor_.expect_string("the file to use");
+    cursor_.expect(TokenKind::As, "after the file");
+    use.name = cursor_.expect_name("the name that its items get");
+    add(span, std::move(use));
+  }
+
+  void param(Span span) {
+    ast::Param param{.name = cursor_.expect_name("the parameter's name")};
+    cursor_.expect(TokenKind::Colon, "after the parameter's name");
+    param.type = type();
+    cursor_.expect(TokenKind::Equal, "after the parameter's type", "a parameter has a default");
+    param.value = expressions_.expression();
+    param.options = expressions_.options();
+    add(span, std::move(param));
+  }
+
+  void schema(Span span) {
+    ast::Schema schema{.name = cursor_.expect_name("the schema's name")};
+    cursor_.expect(TokenKind::OpenBrace, "after the schema's name");
+    fields(schema.fields, TokenKind::CloseBrace, true);
+    add(span, std::move(schema));
+  }
+
+  void fields(std::vector<ast::Field>& into, TokenKind close, bool with_from) {
+    while (!cursor_.lost() && !cursor_.is(close)) {
+      ast::Field field{.name = cursor_.expect_name("a field's name")};
+      cursor_.expect(TokenKind::Colon, "after the field's name");
+      field.type = type();
+      if (with_from && cursor_.accept_word("from")) {
+        field.from = cursor_.expect_string("the name of the input's column");
+        if (cursor_.accept(TokenKind::Range)) {
+          field.from_to = cursor_.expect_string("the name of the last of the input's columns");
+        }
+      }
+      into.push_back(std::move(field));
+      if (!cursor_.accept(TokenKind::Comma)) break;
+    }
+    cursor_.expect(close, "at the end of the fields", "fields are separated by commas");
+  }
+
+  ast::TypeName type() {
+    ast::TypeName type{.name = qualified("a type")};
+    type.span = type.name.span;
+    if (cursor_.is(TokenKind::OpenBracket) && cursor_.peek().touches) {
+      cursor_.advance();
+      type.width_span = cursor_.peek().span;
+      if (cursor_.is(TokenKind::Integer)) {
+        type.width = cursor_.tokens().value<std::int64_t>(cursor_.advance());
+      } else {
+        cursor_.fail_expected("the vector's width");
+      }
+      type.span.end = cursor_.peek().span.end;
+      cursor_.expect(TokenKind::CloseBracket, "after the vector's width");
+    }
+    if (cursor_.is(TokenKind::Question)) {
+      type.span.end = cursor_.peek().span.end;
+      type.optional = cursor_.accept(TokenKind::Question);
+    }
+    return type;
+  }
+
+  Name qualified(std::string_view what) {
+    Name name = cursor_.expect_name(what);
+    if (cursor_.accept(TokenKind::Dot)) {
+      const Name part = cursor_.expect_name("the rest of the name");
+      name.text += "." + part.text;
+      name.span.end = part.span.end;
+    }
+    return name;
+  }
+
+  void function(Span span) {
+    ast::Function function{.name = cursor_.expect_name("the function's name")};
+    cursor_.expect(TokenKind::OpenParen, "after the function's name");
+    fields(function.parameters, TokenKind::CloseParen, false);
+    cursor_.expect(TokenKind::Colon, "after the parameters");
+    function.result = type();
+    cursor_.expect(TokenKind::Equal, "after the result's type");
+    function.body = expressions_.expression();
+    add(span, std::move(function));
+  }
+
+  void model(Span span) {
+    ast::Model model{.name = cursor_.expect_name("the model's name")};
+    cursor_.expect(TokenKind::Equal, "after the model's name");
+    model.format = cursor_.expect_name("the model's format");
+    model.file = cursor_.expect_string("the model's file");
+    model.options = expressions_.options();
+    add(span, std::move(model));
+  }
+
+  void endpoint(Span span, bool source) {
+    ast::Endpoint endpoint{.source = source, .name = cursor_.expect_name("its name")};
+    cursor_.expect(TokenKind::Equal, "after the name");
+    endpoint.kind = cursor_.expect_name(source ? "the kind of source" : "the kind of sink");
+    endpoint.options = expressions_.options();
+    add(span, std::move(endpoint));
+  }
+
+  void stream(Span span) {
+    Name name = cursor_.expect_name("the stream's name");
+    cursor_.expect(TokenKind::Equal, "after the stream's name");
+    if (!cursor_.lost() && !cursor_.is_word("from")) cursor_.fail_expected("`from`");
+    if (cursor_.lost()) {
+      ast::Chain damaged;
+      damaged.stream = std::move(name);
+      return add(span, std::move(damaged));
+    }
+    chain(span, std::move(name));
+  }
+
+  void chain(Span span, Name stream) {
+    ast::Chain chain;
+    chain.stream = std::move(stream);
+    chain.from = cursor_.advance().span;
+    if (cursor_.is_word("merge") && cursor_.is(TokenKind::OpenParen, 1)) {
+      chain.merge = true;
+      cursor_.advance();
+      cursor_.advance();
+      while (!cursor_.lost() && !cursor_.is(TokenKind::CloseParen)) {
+        chain.inputs.push_back(cursor_.expect_name("a source or stream"));
+        if (!cursor_.accept(TokenKind::Comma)) break;
+      }
+      cursor_.expect(TokenKind::CloseParen, "after the inputs of the merge");
+    } else {
+      chain.inputs.push_back(cursor_.expect_name("a source or stream"));
+    }
+    bool damaged = cursor_.lost();
+    if (damaged) cursor_.recover(true);
+    while (!cursor_.is(TokenKind::End)) {
+      if (!cursor_.is(TokenKind::Pipe)) {
+        if (cursor_.at_item()) break;
+        // What stands here belongs to no stage; a plain word is an unknown item.
+        if (cursor_.is(TokenKind::Name) && !cursor_.is(TokenKind::Error)) break;
+        cursor_.fail_expected("`|>` or an item");
+        damaged = true;
+        if (!chain.stages.empty()) chain.stages.back().damaged = true;
+        cursor_.recover(true);
+        continue;
+      }
+      chain.stages.push_back(stage());
+      damaged = damaged || chain.stages.back().damaged;
+      if (cursor_.lost()) cursor_.recover(true);
+    }
+    file_.items.push_back({.span = span, .damaged = damaged, .data = std::move(chain)});
+  }
+
+  ast::Stage stage() {
+    ast::Stage stage;
+    stage.span = cursor_.advance().span;
+    stage.word = cursor_.expect_name("a stage");
+    const std::string& word = stage.word.text;
+    if (cursor_.lost()) {
+    } else if (word == "parse") {
+      stage.format = cursor_.expect_name("the format to parse");
+      cursor_.expect(TokenKind::As, "after the format");
+      stage.schema = qualified("the schema's name");
+      stage.options = expressions_.options();
+    } else if (word == "filter") {
+      stage.operands.push_back(expressions_.expression());
+    } else if (word == "derive" || word == "keep") {
+      columns(stage, word == "derive");
+    } else if (word == "vector") {
+      stage.column = cursor_.expect_name("the vector's name");
+      cursor_.expect(TokenKind::Equal, "after the vector's name");
+      ast::NodePtr list = expressions_.list();
+      stage.operands = std::move(list->children);
+    } else if (word == "standardize") {
+      stage.column = cursor_.expect_name("the column to standardize");
+      cursor_.expect_word("using", "after the column");
+      stage.file = cursor_.expect_string("the scaler's file");
+    } else if (word == "apply") {
+      apply(stage);
+    } else if (word == "route") {
+      route(stage);
+    } else if (word == "to") {
+      stage.sink = cursor_.expect_name("a sink");
+      stage.options = expressions_.options();
+    } else {
+      unknown_word(stage.word.span, word, "stage", stage_words);
+    }
+    if (!cursor_.lost() && cursor_.accept(TokenKind::Else)) {
+      stage.on_error = cursor_.expect_name("a sink, `drop` or `fail`");
+    }
+    stage.damaged = cursor_.lost();
+    return stage;
+  }
+
+  void columns(ast::Stage& stage, bool with_values) {
+    cursor_.expect(TokenKind::OpenBrace, "after the stage's word");
+    while (!cursor_.lost() && !cursor_.is(TokenKind::CloseBrace)) {
+      ast::Entry entry{
+          .name = cursor_.expect_name("a column's name"), .quoted = false, .value = nullptr};
+      if (with_values && cursor_.expect(TokenKind::Equal, "after the column's name")) {
+        entry.value = expressions_.expression();
+      }
+      stage.columns.push_back(std::move(entry));
+      if (!cursor_.accept(TokenKind::Comma)) break;
+    }
+    cursor_.expect(TokenKind::CloseBrace, "at the end of the columns",
+                   "columns are separated by commas");
+  }
+
+  void apply(ast::Stage& stage) {
+    stage.model = qualified("the model's name");
+    cursor_.expect(TokenKind::OpenParen, "after the model's name");
+    while (!cursor_.lost() && !cursor_.is(TokenKind::CloseParen)) {
+      stage.operands.push_back(expressions_.expression());
+      if (!cursor_.accept(TokenKind::Comma)) break;
+    }
+    cursor_.expect(TokenKind::CloseParen, "after the model's arguments",
+                   "arguments are separated by commas");
+    cursor_.expect(TokenKind::As, "after the arguments", "`apply model(x) as y` names the result");
+    stage.column = cursor_.expect_name("the result's name");
+    stage.options = expressions_.options();
+  }
+
+  void route(ast::Stage& stage) {
+    cursor_.expect(TokenKind::OpenBrace, "after `route`");
+    bool otherwise = false;
+    while (!cursor_.lost() && !cursor_.is(TokenKind::CloseBrace)) {
+      ast::RouteArm arm;
+      arm.span = cursor_.peek().span;
+      if (otherwise) return cursor_.fail("`else` is the last arm of a `route`");
+      if (cursor_.accept(TokenKind::Else)) {
+        otherwise = true;
+      } else {
+        arm.condition = expressions_.expression();
+      }
+      cursor_.expect(TokenKind::Arrow, "after the arm's condition");
+      arm.target = cursor_.expect_name("a stream or `drop`");
+      stage.arms.push_back(std::move(arm));
+      if (!cursor_.accept(TokenKind::Comma)) break;
+    }
+    if (!cursor_.lost() && !otherwise) {
+      return cursor_.fail("a `route` ends with an `else`",
+                          "add `else => drop` or `else => STREAM`");
+    }
+    cursor_.expect(TokenKind::CloseBrace, "at the end of the route",
+                   "arms are separated by commas");
+  }
+
+  void on_error(Span span) {
+    cursor_.expect_word("error", "after `on`");
+    ast::Target target = cursor_.expect_name("a sink, `drop` or `fail`");
+    add(span, ast::OnError{std::move(target)});
+  }
+
+  void test(Span span) {
+    ast::Test test;
+    test.name = cursor_.expect_string("the test's name");
+    cursor_.expect(TokenKind::OpenBrace, "after the test's name");
+    while (!cursor_.lost() && !cursor_.is(TokenKind::CloseBrace)) {
+      if (cursor_.accept_word("feed")) {
+        ast::Feed feed{.endpoint = cursor_.expect_name("a source"), .options = {}};
+        feed.options = expressions_.options();
+        if (!cursor_.lost() && !feed.options.present) cursor_.fail_expected("`{` after the source");
+        test.steps.emplace_back(std::move(feed));
+      } else if (cursor_.accept_word("expect")) {
+        ast::Expect expect{.endpoint = cursor_.expect_name("a sink"), .none = false, .options = {}};
+        expect.none = cursor_.accept_word("none");
+        if (!expect.none) expect.options = expressions_.options();
+        if (!cursor_.lost() && !expect.none && !expect.options.present) {
+          cursor_.fail_expected("`{` or `none` after the sink");
+        }
+        test.steps.emplace_back(std::move(expect));
+      } else {
+        cursor_.fail_expected("`feed`, `expect` or `}`");
+      }
+    }
+    cursor_.expect(TokenKind::CloseBrace, "at the end of the test");
+    add(span, std::move(test));
+  }
+
+  TokenCursor cursor_;
+  ExpressionParser expressions_;
+  ast::File file_;
+};
+
+}  // namespace
+
+ast::File parse(const TokenBuffer& tokens, Diagnostics& diagnostics) {
+  return ItemParser(tokens, diagnostics).run();
+}
+
+}  // namespace kaspar::dsl

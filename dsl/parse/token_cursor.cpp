@@ -1,0 +1,118 @@
+#include "dsl/parse/token_cursor.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace kaspar::dsl {
+namespace {
+
+bool is_reserved(TokenKind kind) { return kind >= TokenKind::And && kind <= TokenKind::As; }
+
+}  // namespace
+
+void TokenCursor::fail(std::string message, std::string help, DiagnosticCode code) {
+  if (lost_) return;
+  lost_ = true;
+  Diagnostic diagnostic{.code = code,
+                        .source = tokens_.source,
+                        .span = peek().span,
+                        .message = std::move(message),
+                        .help = std::move(help)};
+  if (is(TokenKind::Error)) {
+    const auto& error = tokens_.value<LexicalError>(peek());
+    diagnostic.code = error.code;
+    diagnostic.span = error.span;
+    diagnostic.message = error.message;
+    diagnostic.label = error.label;
+    diagnostic.help = error.help;
+  }
+  diagnostics_.add(std::move(diagnostic));
+}
+
+void TokenCursor::fail_at(Span span, std::string message, std::string help) {
+  if (lost_) return;
+  lost_ = true;
+  diagnostics_.add({.source = tokens_.source,
+                    .span = span,
+                    .message = std::move(message),
+                    .help = std::move(help)});
+}
+
+void TokenCursor::fail_expected(std::string_view what, std::string_view help) {
+  const TokenKind kind = peek().kind;
+  const bool own_text = kind == TokenKind::Name || kind == TokenKind::Integer ||
+                        kind == TokenKind::Float || kind == TokenKind::Duration;
+  fail(fmt::format("expected {}, found {}", what,
+                   own_text ? fmt::format("`{}`", text()) : std::string{describe(kind)}),
+       std::string{help});
+}
+
+bool TokenCursor::expect(TokenKind kind, std::string_view after, std::string_view help) {
+  if (accept(kind)) return true;
+  fail_expected(fmt::format("{} {}", describe(kind), after), help);
+  return false;
+}
+
+bool TokenCursor::expect_word(std::string_view word, std::string_view after) {
+  if (accept_word(word)) return true;
+  fail_expected(fmt::format("`{}` {}", word, after));
+  return false;
+}
+
+ast::Name TokenCursor::expect_name(std::string_view what) {
+  if (lost_) return {};
+  if (is(TokenKind::Name)) {
+    const Token& token = advance();
+    return {.text = std::string{tokens_.text(token)}, .span = token.span};
+  }
+  if (is_reserved(peek().kind)) {
+    fail(fmt::format("`{}` is reserved", text()), fmt::format("{} has another name", what),
+         DiagnosticCode::K0202);
+  } else {
+    fail_expected(what);
+  }
+  return {};
+}
+
+ast::NodePtr TokenCursor::expect_string(std::string_view what) {
+  auto node = std::make_unique<ast::Node>();
+  node->span = peek().span;
+  if (lost_) return node;
+  if (!is(TokenKind::String)) {
+    fail_expected(what);
+    return node;
+  }
+  const Token& token = advance();
+  node->kind = ast::Node::Kind::String;
+  node->literal = tokens_.value<StringLiteral>(token);
+  return node;
+}
+
+bool TokenCursor::at_item() const {
+  if (!is(TokenKind::Name)) return false;
+  const std::string_view word = text();
+  const auto named_then = [&](TokenKind next) { return is(TokenKind::Name, 1) && is(next, 2); };
+  if (word == "pipe") return is(TokenKind::Integer, 1);
+  if (word == "use" || word == "test") return is(TokenKind::String, 1);
+  if (word == "param") return named_then(TokenKind::Colon);
+  if (word == "schema") return named_then(TokenKind::OpenBrace);
+  if (word == "fn") return named_then(TokenKind::OpenParen);
+  if (word == "model" || word == "source" || word == "sink" || word == "stream") {
+    return named_then(TokenKind::Equal);
+  }
+  if (word == "from") {
+    return is(TokenKind::Name, 1) && (is(TokenKind::Pipe, 2) || is(TokenKind::OpenParen, 2));
+  }
+  if (word == "on") return is_word("error", 1);
+  if (word == "deliver") return is(TokenKind::Name, 1);
+  return false;
+}
+
+void TokenCursor::recover(bool to_stage) {
+  lost_ = false;
+  while (!is(TokenKind::End) && !(to_stage && is(TokenKind::Pipe)) && !at_item()) advance();
+}
+
+}  // namespace kaspar::dsl
