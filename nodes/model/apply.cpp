@@ -16,10 +16,29 @@ namespace {
 
 Issue operand_issue(DiagnosticCode code, std::size_t index, std::string message,
                     std::string help = {}) {
-  return {.code = code,
-          .place = {.part = IssuePlace::Part::Operand, .index = index},
-          .message = std::move(message),
-          .help = std::move(help)};
+  Issue issue;
+  issue.code = code;
+  issue.place.part = IssuePlace::Part::Operand;
+  issue.place.index = index;
+  issue.message = std::move(message);
+  issue.help = std::move(help);
+  return issue;
+}
+
+/// About the stage's word.
+Issue stage_issue(DiagnosticCode code, std::string message, std::string help = {}) {
+  Issue issue;
+  issue.code = code;
+  issue.message = std::move(message);
+  issue.help = std::move(help);
+  return issue;
+}
+
+Issue param_issue(DiagnosticCode code, std::string name, std::string message, std::string help) {
+  Issue issue = stage_issue(code, std::move(message), std::move(help));
+  issue.place.part = IssuePlace::Part::Param;
+  issue.place.name = std::move(name);
+  return issue;
 }
 
 class ApplyState final : public OperatorState {
@@ -220,31 +239,28 @@ std::expected<void, Issue> choose_outputs(AppliedModel& applied, const std::stri
     std::string names;
     for (const ProgramOutput& output : outputs)
       names += (names.empty() ? "`" : ", `") + output.name + "`";
-    return std::unexpected(Issue{.code = DiagnosticCode::K0201,
-                                 .place = {.part = IssuePlace::Part::Param, .name = "output"},
-                                 .message = fmt::format("the model has no output `{}`", wanted),
-                                 .help = "its outputs are " + names});
+    return std::unexpected(param_issue(DiagnosticCode::K0201, "output",
+                                       fmt::format("the model has no output `{}`", wanted),
+                                       "its outputs are " + names));
   }
   applied.out = out != nullptr ? *out : outputs.front();
   const std::size_t width = applied.out.width;
   if (width == 0) {
-    return std::unexpected(
-        Issue{.code = DiagnosticCode::K0401,
-              .message = fmt::format("the model's output `{}` is empty", applied.out.name)});
+    return std::unexpected(stage_issue(
+        DiagnosticCode::K0401, fmt::format("the model's output `{}` is empty", applied.out.name)));
   }
   // A label tells a place among classes only where scores tell how many those are.
   if (applied.out.integer || width == 1) applied.label.reset();
   const std::size_t labels = applied.model->labels().size();
   const std::size_t classes = width == 1 ? 2 : width;
   if (labels != 0 && labels != classes) {
-    return std::unexpected(
-        Issue{.code = DiagnosticCode::K0402,
-              .place = {.part = IssuePlace::Part::Param, .name = "labels"},
-              .message = fmt::format("{} labels for a model with {} classes", labels, classes),
-              .label = fmt::format("{} labels", labels),
-              .notes = {fmt::format("its output `{}` has {} value{}", applied.out.name, width,
-                                    width == 1 ? ", which tells two classes apart" : "s")},
-              .help = "give each class one label, in the model's order"});
+    Issue issue = param_issue(DiagnosticCode::K0402, "labels",
+                              fmt::format("{} labels for a model with {} classes", labels, classes),
+                              "give each class one label, in the model's order");
+    issue.label = fmt::format("{} labels", labels);
+    issue.notes.push_back(fmt::format("its output `{}` has {} value{}", applied.out.name, width,
+                                      width == 1 ? ", which tells two classes apart" : "s"));
+    return std::unexpected(std::move(issue));
   }
   applied.has_index = width >= 2 || labels == 2;
   return {};
@@ -272,7 +288,7 @@ std::expected<std::shared_ptr<const Resource>, Issue> load_onnx(const std::strin
     remarks = program->remarks;
     trial.program = std::move(*program);
   } else if (program.error().code != DiagnosticCode::K0401) {  // that is the `apply`'s
-    program.error().place = {.part = IssuePlace::Part::File};
+    program.error().place.part = IssuePlace::Part::File;
     return std::unexpected(std::move(program.error()));
   }
   auto model = std::make_shared<const ModelResource>(std::move(*graph), std::move(labels),
@@ -291,8 +307,8 @@ std::expected<std::shared_ptr<const Resource>, Issue> load_onnx(const std::strin
 std::expected<Inferred, Issue> infer_apply(const StageCall& call) {
   auto model = std::dynamic_pointer_cast<const ModelResource>(call.model);
   if (!model) {
-    return std::unexpected(Issue{.code = DiagnosticCode::K0302,
-                                 .message = "`apply` wants a model that is executed here"});
+    return std::unexpected(
+        stage_issue(DiagnosticCode::K0302, "`apply` wants a model that is executed here"));
   }
   std::vector<const Operand*> arguments;
   for (const Operand& operand : call.operands) {
@@ -305,10 +321,10 @@ std::expected<Inferred, Issue> infer_apply(const StageCall& call) {
       names += fmt::format("{}`{}` {}", names.empty() ? "" : ", ", input.name, shape_text(input));
     }
     return std::unexpected(
-        Issue{.code = DiagnosticCode::K0303,
-              .message = fmt::format("the model takes {} argument{}, not {}", inputs.size(),
-                                     inputs.size() == 1 ? "" : "s", arguments.size()),
-              .help = "its inputs are " + names});
+        stage_issue(DiagnosticCode::K0303,
+                    fmt::format("the model takes {} argument{}, not {}", inputs.size(),
+                                inputs.size() == 1 ? "" : "s", arguments.size()),
+                    "its inputs are " + names));
   }
   std::vector<std::size_t> widths;
   for (std::size_t i = 0; i < arguments.size(); ++i) {

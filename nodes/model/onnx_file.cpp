@@ -334,11 +334,12 @@ std::expected<Graph, Issue> read_onnx(const std::string& path) {
   try {
     return Reader(path).read();
   } catch (const Refused& refused) {
-    return std::unexpected(
-        Issue{.code = DiagnosticCode::K0405,
-              .place = {.part = IssuePlace::Part::File},
-              .message = fmt::format("cannot use model `{}`: {}", path, refused.reason),
-              .label = refused.reason});
+    Issue issue;
+    issue.code = DiagnosticCode::K0405;
+    issue.place.part = IssuePlace::Part::File;
+    issue.message = fmt::format("cannot use model `{}`: {}", path, refused.reason);
+    issue.label = refused.reason;
+    return std::unexpected(std::move(issue));
   }
 }
 
