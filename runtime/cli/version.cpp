@@ -1,4 +1,5 @@
 #include <fmt/core.h>
+#include <rdkafka.h>
 
 #include <CLI/CLI.hpp>
 
@@ -11,10 +12,11 @@ void add_version(CLI::App& app, Action& action) {
   command->callback([&action] {
     action = [] {
       fmt::print("kaspar {}\n", KASPAR_VERSION);
-      fmt::print("  compiler  {}\n", __VERSION__);
-      fmt::print("  fmt       {}.{}.{}\n", FMT_VERSION / 10'000, FMT_VERSION / 100 % 100,
+      fmt::print("  compiler   {}\n", __VERSION__);
+      fmt::print("  fmt        {}.{}.{}\n", FMT_VERSION / 10'000, FMT_VERSION / 100 % 100,
                  FMT_VERSION % 100);
-      fmt::print("  CLI11     {}\n", CLI11_VERSION);
+      fmt::print("  CLI11      {}\n", CLI11_VERSION);
+      fmt::print("  librdkafka {}\n", rd_kafka_version_str());
       return ExitStatus::Fine;
     };
   });
