@@ -1,0 +1,27 @@
+#include "dsl/check/report.hpp"
+
+#include <fmt/format.h>
+
+namespace kaspar::dsl {
+
+void Report::unknown(Span span, std::string_view what, std::string_view name,
+                     const std::vector<std::string_view>& candidates) {
+  const std::string_view meant = did_you_mean(name, candidates);
+  Diagnostic diagnostic{.code = DiagnosticCode::K0201,
+                        .span = span,
+                        .message = fmt::format("unknown {} `{}`", what, name)};
+  if (!meant.empty()) {
+    diagnostic.help = fmt::format("did you mean `{}`?", meant);
+    diagnostic.fixes.push_back({span, std::string{meant}, fmt::format("write `{}`", meant)});
+  } else if (!candidates.empty() && candidates.size() <= 12) {
+    diagnostic.help = fmt::format("there are: `{}`", fmt::join(candidates, "`, `"));
+  }
+  add(std::move(diagnostic));
+}
+
+void Report::unavailable(Span span, std::string_view what) {
+  error(DiagnosticCode::K0101, span,
+        fmt::format("{} is not available in this version of kaspar", what));
+}
+
+}  // namespace kaspar::dsl

@@ -1,0 +1,89 @@
+#include "dsl/plan/compile.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <utility>
+
+#include "dsl/check/check.hpp"
+#include "dsl/parse/parse.hpp"
+
+namespace kaspar::dsl {
+namespace {
+
+std::optional<std::string> read_file(const std::string& path, std::string& text) {
+  std::error_code failed;
+  if (!std::filesystem::is_regular_file(path, failed)) {
+    return fmt::format(
+        "cannot read `{}`: {}", path,
+        std::filesystem::exists(path, failed) ? "it is no regular file" : "there is no such file");
+  }
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return fmt::format("cannot read `{}`: {}", path, std::strerror(errno));
+  text.resize(SourceBuffer::largest + 1);
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (text.size() > SourceBuffer::largest)
+    return fmt::format("cannot read `{}`: it is larger than 64 MiB", path);
+  return std::nullopt;
+}
+
+std::optional<std::string> replace(std::vector<EndpointPlan>& endpoints,
+                                   const std::map<std::string, EndpointReplacement>& replacements,
+                                   NodeRole role, std::string_view what,
+                                   const NodeRegistry& registry) {
+  for (const auto& [name, replacement] : replacements) {
+    const auto found =
+        std::find_if(endpoints.begin(), endpoints.end(),
+                     [&](const EndpointPlan& endpoint) { return endpoint.name == name; });
+    if (found == endpoints.end()) return fmt::format("the file has no {} `{}`", what, name);
+    const NodeDescriptor* node = registry.find(role, replacement.kind);
+    if (node == nullptr) return fmt::format("unknown kind of {} `{}`", what, replacement.kind);
+    found->node = node;
+    found->params = replacement.params;
+  }
+  return std::nullopt;
+}
+
+void add_segments(Plan& plan, bool fuse) {
+  for (ChainPlan& chain : plan.chains) {
+    if (fuse) {
+      chain.segments.push_back({.first = 0, .last = chain.stages.size()});
+      continue;
+    }
+    for (std::size_t stage = 0; stage < chain.stages.size(); ++stage) {
+      chain.segments.push_back({.first = stage, .last = stage + 1});
+    }
+  }
+}
+
+}  // namespace
+
+Compiled compile_file(const std::string& path, const NodeRegistry& registry,
+                      const CompileOptions& options) {
+  Compiled compiled;
+  std::string text;
+  compiled.unreadable = read_file(path, text);
+  if (compiled.unreadable) return compiled;
+  const TokenBuffer tokens = lex(std::make_shared<const SourceBuffer>(path, std::move(text)));
+  const ast::File file = parse(tokens, compiled.diagnostics);
+  TypedPipeline typed = check(file, registry, compiled.diagnostics);
+  compiled.diagnostics.sort();
+  if (compiled.diagnostics.has_errors()) return compiled;
+  compiled.replacement =
+      replace(typed.plan.sources, options.sources, NodeRole::Source, "source", registry);
+  if (!compiled.replacement) {
+    compiled.replacement =
+        replace(typed.plan.sinks, options.sinks, NodeRole::Sink, "sink", registry);
+  }
+  if (compiled.replacement) return compiled;
+  add_segments(typed.plan, options.fuse);
+  compiled.plan = std::move(typed.plan);
+  return compiled;
+}
+
+}  // namespace kaspar::dsl

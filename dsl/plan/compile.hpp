@@ -1,0 +1,36 @@
+// The compiler as a whole: a file becomes a plan, or diagnostics.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "dsl/diag/diagnostic.hpp"
+#include "runtime/core/plan.hpp"
+
+namespace kaspar::dsl {
+
+/// Another endpoint in place of one of the file's, as the command line gives it.
+struct EndpointReplacement {
+  std::string kind;
+  Params params;
+};
+
+struct CompileOptions {
+  /// All stages of a chain in one segment; otherwise each in its own.
+  bool fuse = true;
+  std::map<std::string, EndpointReplacement> sources;
+  std::map<std::string, EndpointReplacement> sinks;
+};
+
+struct Compiled {
+  std::optional<Plan> plan;                // only if there are no errors
+  Diagnostics diagnostics;                 // in source order
+  std::optional<std::string> unreadable;   // why the file could not be read
+  std::optional<std::string> replacement;  // why an endpoint cannot be replaced as asked
+};
+
+[[nodiscard]] Compiled compile_file(const std::string& path, const NodeRegistry& registry,
+                                    const CompileOptions& options);
+
+}  // namespace kaspar::dsl
