@@ -321,7 +321,9 @@ class Checker {
     }
   }
 
+  /// What an error keeps from being used is no second problem.
   void unused() {
+    if (report_.has_errors()) return;
     for (const auto& [name, definition] : definitions_.by_name) {
       if (definition.used || definition.damaged) continue;
       report_.add({.code = DiagnosticCode::K0501,

@@ -32,6 +32,7 @@ class Report {
   void unknown(Span span, std::string_view what, std::string_view name,
                const std::vector<std::string_view>& candidates);
   void unavailable(Span span, std::string_view what);
+  [[nodiscard]] bool has_errors() const { return diagnostics_.has_errors(); }
   [[nodiscard]] const SourceBuffer& source() const { return *source_; }
 
  private:

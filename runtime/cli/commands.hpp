@@ -15,6 +15,7 @@ namespace kaspar::cli {
 /// What the command line asks for; returns the exit status.
 using Action = std::function<ExitStatus()>;
 
+void add_check(CLI::App& app, Action& action);
 void add_broker(CLI::App& app, Action& action);
 void add_version(CLI::App& app, Action& action);
 

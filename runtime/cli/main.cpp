@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
     CLI::App app{"Inference pipelines on Kafka, from a text file to a oneTBB flow graph", "kaspar"};
     app.require_subcommand(1);
     kaspar::cli::Action action;
+    kaspar::cli::add_check(app, action);
     kaspar::cli::add_broker(app, action);
     kaspar::cli::add_version(app, action);
     try {
