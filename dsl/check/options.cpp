@@ -116,6 +116,8 @@ class OptionChecker {
         if (node.kind == Node::Kind::Name)
           return choice(param, node, node.text, Value{Word{node.text}});
         if (auto text = constant_text(node); text && param.words.empty()) return Value{*text};
+        if (integer != nullptr && !negative && param.words.empty())
+          return Value{Word{std::to_string(*integer)}};
         return refuse(param, node);
       case ParamKind::Integer:
         if (integer == nullptr) return refuse(param, node);

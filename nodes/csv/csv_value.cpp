@@ -4,9 +4,10 @@
 
 #include <array>
 #include <charconv>
-#include <chrono>
 #include <cmath>
 #include <limits>
+
+#include "runtime/core/timestamp.hpp"
 
 namespace kaspar::nodes::csv {
 namespace {
@@ -94,24 +95,6 @@ bool read_plain_float(const char*& next, const char* end, char delimiter, T& val
   return true;
 }
 
-/// Takes exactly `count` digits off the front.
-bool take_digits(std::string_view& text, std::size_t count, int& value) noexcept {
-  if (text.size() < count) return false;
-  value = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    if (!is_digit(text[i])) return false;
-    value = value * 10 + (text[i] - '0');
-  }
-  text.remove_prefix(count);
-  return true;
-}
-
-bool take(std::string_view& text, char wanted) noexcept {
-  if (!text.starts_with(wanted)) return false;
-  text.remove_prefix(1);
-  return true;
-}
-
 }  // namespace
 
 std::string_view trimmed(std::string_view text) noexcept {
@@ -157,46 +140,12 @@ ValueError read_timestamp(std::string_view text, std::int64_t& value) noexcept {
   const ValueError as_integer = read_value(text, value);
   if (as_integer != ValueError::Malformed) return as_integer;
 
-  int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
-  if (!take_digits(text, 4, year) || !take(text, '-') || !take_digits(text, 2, month) ||
-      !take(text, '-') || !take_digits(text, 2, day)) {
-    return ValueError::Malformed;
+  const auto read = parse_rfc3339(text);
+  if (!read) {
+    return read.error() == TimestampError::Malformed ? ValueError::Malformed
+                                                     : ValueError::OutOfRange;
   }
-  if (!take(text, 'T') && !take(text, 't') && !take(text, ' ')) return ValueError::Malformed;
-  if (!take_digits(text, 2, hour) || !take(text, ':') || !take_digits(text, 2, minute) ||
-      !take(text, ':') || !take_digits(text, 2, second)) {
-    return ValueError::Malformed;
-  }
-  std::int64_t milliseconds = 0;
-  if (take(text, '.')) {
-    if (text.empty() || !is_digit(text.front())) return ValueError::Malformed;
-    for (std::int64_t unit = 100; !text.empty() && is_digit(text.front()); unit /= 10) {
-      milliseconds += unit * (text.front() - '0');
-      text.remove_prefix(1);
-    }
-  }
-  int zone_minutes = 0;
-  if (!take(text, 'Z') && !take(text, 'z')) {
-    const bool west = text.starts_with('-');
-    if (!west && !text.starts_with('+')) return ValueError::Malformed;
-    text.remove_prefix(1);
-    int zone_hour = 0, zone_minute = 0;
-    if (!take_digits(text, 2, zone_hour) || !take(text, ':') ||
-        !take_digits(text, 2, zone_minute)) {
-      return ValueError::Malformed;
-    }
-    if (zone_hour > 23 || zone_minute > 59) return ValueError::OutOfRange;
-    zone_minutes = (zone_hour * 60 + zone_minute) * (west ? -1 : 1);
-  }
-  if (!text.empty()) return ValueError::Malformed;
-  const std::chrono::year_month_day date{std::chrono::year{year},
-                                         std::chrono::month{static_cast<unsigned>(month)},
-                                         std::chrono::day{static_cast<unsigned>(day)}};
-  // A second 60 is a leap second, which counts as the next minute's first.
-  if (!date.ok() || hour > 23 || minute > 59 || second > 60) return ValueError::OutOfRange;
-  const std::int64_t days = std::chrono::sys_days{date}.time_since_epoch().count();
-  const std::int64_t minutes = days * 1440 + hour * 60 + minute - zone_minutes;
-  value = (minutes * 60 + second) * 1000 + milliseconds;
+  value = *read;
   return ValueError::None;
 }
 

@@ -1,7 +1,5 @@
-// `kaspar broker`: librdkafka's mock cluster by itself, for clients to try against.
+// `kaspar broker`: the embedded broker by itself, for clients to try against.
 #include <fmt/core.h>
-#include <rdkafka.h>
-#include <rdkafka_mock.h>
 
 #include <charconv>
 #include <cstdio>
@@ -14,6 +12,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "nodes/kafka/embedded_broker.hpp"
 #include "runtime/cli/commands.hpp"
 #include "runtime/cli/signals.hpp"
 
@@ -39,37 +38,22 @@ std::optional<Topic> parse_topic(std::string_view text) {
   return topic;
 }
 
-ExitStatus failed(const std::string& what) {
-  fmt::print(stderr, "error: the broker cannot start: {}\n", what);
-  return ExitStatus::Failed;
+ExitStatus failed(const Failure& failure) {
+  fmt::print(stderr, "error: {}\n", failure.message);
+  return failure.status;
 }
 
 ExitStatus serve(const std::vector<Topic>& topics) {
   std::binary_semaphore stopped{0};
   const SignalWatch signals{[&stopped] { stopped.release(); }};
-
-  std::string error(512, '\0');
-  rd_kafka_conf_t* conf = rd_kafka_conf_new();
-  using Client = std::unique_ptr<rd_kafka_t, decltype(&rd_kafka_destroy)>;
-  const Client client{rd_kafka_new(RD_KAFKA_PRODUCER, conf, error.data(), error.size()),
-                      &rd_kafka_destroy};
-  if (!client) {
-    rd_kafka_conf_destroy(conf);
-    return failed(error.c_str());
-  }
-  using Cluster =
-      std::unique_ptr<rd_kafka_mock_cluster_t, decltype(&rd_kafka_mock_cluster_destroy)>;
-  const Cluster cluster{rd_kafka_mock_cluster_new(client.get(), 1), &rd_kafka_mock_cluster_destroy};
-  if (!cluster) return failed("no port on 127.0.0.1 could be opened");
-
+  auto broker = nodes::kafka::EmbeddedBroker::start();
+  if (!broker) return failed(broker.error());
   for (const Topic& topic : topics) {
-    const rd_kafka_resp_err_t code =
-        rd_kafka_mock_topic_create(cluster.get(), topic.name.c_str(), topic.partitions, 1);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      return failed(fmt::format("topic `{}`: {}", topic.name, rd_kafka_err2str(code)));
+    if (auto created = broker->create_topic(topic.name, topic.partitions); !created) {
+      return failed(created.error());
     }
   }
-  fmt::print("{}\n", rd_kafka_mock_cluster_bootstraps(cluster.get()));
+  fmt::print("{}\n", broker->address());
   if (std::fflush(stdout) != 0) return ExitStatus::Failed;
   stopped.acquire();
   return ExitStatus::Fine;

@@ -18,6 +18,7 @@ int main(int argc, char** argv) {
     app.require_subcommand(1);
     kaspar::cli::Action action;
     kaspar::cli::add_check(app, action);
+    kaspar::cli::add_run(app, action);
     kaspar::cli::add_broker(app, action);
     kaspar::cli::add_version(app, action);
     try {

@@ -1,8 +1,8 @@
 #include <fmt/core.h>
-#include <rdkafka.h>
 
 #include <CLI/CLI.hpp>
 
+#include "nodes/kafka/client_version.hpp"
 #include "runtime/cli/commands.hpp"
 
 namespace kaspar::cli {
@@ -16,7 +16,7 @@ void add_version(CLI::App& app, Action& action) {
       fmt::print("  fmt        {}.{}.{}\n", FMT_VERSION / 10'000, FMT_VERSION / 100 % 100,
                  FMT_VERSION % 100);
       fmt::print("  CLI11      {}\n", CLI11_VERSION);
-      fmt::print("  librdkafka {}\n", rd_kafka_version_str());
+      fmt::print("  librdkafka {}\n", nodes::kafka::librdkafka_version());
       return ExitStatus::Fine;
     };
   });

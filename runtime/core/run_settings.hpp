@@ -1,13 +1,13 @@
 // How a plan is run: what the profile and the command line decide.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
-#include <vector>
 
 namespace kaspar {
 
@@ -28,9 +28,9 @@ struct RunSettings {
   std::chrono::milliseconds shutdown_deadline{20'000};
   /// Stop once every source is read to its end.
   bool until_end = false;
-  /// With until_end: the end offset of each partition of a source's topic, by the source's name;
-  /// a source that is absent ends where its partitions end at the time.
-  std::map<std::string, std::vector<std::int64_t>> until_offsets;
+  /// With until_end: while it is true, records are still being fed to the sources, and the end of
+  /// a partition is not yet the end. nullptr: nobody feeds.
+  const std::atomic<bool>* feeding = nullptr;
   /// Stop after that many records were read.
   std::optional<std::uint64_t> record_limit;
   /// Each stage its own graph node.

@@ -1,0 +1,141 @@
+#include "nodes/kafka/client.hpp"
+
+#include <fmt/format.h>
+#include <syslog.h>
+
+#include <array>
+
+#include "nodes/kafka/client_version.hpp"
+
+namespace kaspar::nodes::kafka {
+namespace {
+
+void on_log(const rd_kafka_t* client, int level, const char*, const char* text) {
+  static_cast<ClientEvents*>(rd_kafka_opaque(client))->heard(level, text);
+}
+
+void on_error(rd_kafka_t* client, int code, const char* reason, void* opaque) {
+  static_cast<ClientEvents*>(opaque)->error(client, static_cast<rd_kafka_resp_err_t>(code), reason);
+}
+
+LogLevel level_of(int level) {
+  if (level <= LOG_ERR) return LogLevel::Error;
+  if (level <= LOG_WARNING) return LogLevel::Warning;
+  return level <= LOG_INFO ? LogLevel::Info : LogLevel::Debug;
+}
+
+class ConfigurationBuilder {
+ public:
+  ConfigurationBuilder() : conf_(rd_kafka_conf_new()) {}
+  ConfigurationBuilder(const ConfigurationBuilder&) = delete;
+  ConfigurationBuilder& operator=(const ConfigurationBuilder&) = delete;
+  ~ConfigurationBuilder() {
+    if (conf_ != nullptr) rd_kafka_conf_destroy(conf_);
+  }
+
+  /// What librdkafka has against it, if anything.
+  std::optional<std::string> set(const std::string& name, const std::string& value) {
+    std::array<char, 512> error{};
+    const auto result =
+        rd_kafka_conf_set(conf_, name.c_str(), value.c_str(), error.data(), error.size());
+    if (result == RD_KAFKA_CONF_OK) return std::nullopt;
+    return std::string{error.data()};
+  }
+
+  [[nodiscard]] rd_kafka_conf_t* get() noexcept { return conf_; }
+  void taken() noexcept { conf_ = nullptr; }
+
+ private:
+  rd_kafka_conf_t* conf_;
+};
+
+}  // namespace
+
+std::optional<std::string> ClientEvents::fatal() const {
+  const std::lock_guard lock(mutex_);
+  return fatal_;
+}
+
+std::string ClientEvents::last_trouble() const {
+  const std::lock_guard lock(mutex_);
+  return trouble_;
+}
+
+void ClientEvents::connected() noexcept {
+  const std::lock_guard lock(mutex_);
+  connected_ = true;
+}
+
+void ClientEvents::heard(int level, const char* text) noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!connected_ && level <= LOG_WARNING) {
+      trouble_ = text;
+      return;
+    }
+  }
+  log_.write(level_of(level), "librdkafka", text);
+}
+
+void ClientEvents::error(rd_kafka_t* client, rd_kafka_resp_err_t code,
+                         const char* reason) noexcept {
+  if (code == RD_KAFKA_RESP_ERR__FATAL) {
+    std::array<char, 512> why{};
+    rd_kafka_fatal_error(client, why.data(), why.size());
+    {
+      const std::lock_guard lock(mutex_);
+      if (!fatal_) fatal_ = why.data();
+    }
+    log_.write(LogLevel::Error, "kafka_fatal", why.data());
+    return;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    if (!connected_) {
+      if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) trouble_ = reason;
+      return;
+    }
+  }
+  log_.write(LogLevel::Warning, "kafka_trouble", reason, {{"error", rd_kafka_err2name(code)}});
+}
+
+std::expected<ClientHandle, Failure> make_client(const ClientConfiguration& configuration,
+                                                 const KafkaSettings& settings,
+                                                 ClientEvents& events) {
+  ConfigurationBuilder builder;
+  // An older librdkafka does not know every default; it does without.
+  for (const auto& [name, value] : configuration.defaults) (void)builder.set(name, value);
+  for (const auto& [name, value] : settings.options) {
+    if (const auto refused = builder.set(name, value)) {
+      return std::unexpected(
+          Failure{.status = ExitStatus::Problems,
+                  .message = fmt::format("the Kafka option `{}` is refused: {}", name, *refused)});
+    }
+  }
+  Properties owned = configuration.owned;
+  owned.emplace_back("bootstrap.servers", settings.brokers);
+  for (const auto& [name, value] : owned) {
+    if (const auto refused = builder.set(name, value)) {
+      return std::unexpected(
+          Failure{.status = ExitStatus::Problems,
+                  .message = fmt::format("`{}` cannot be `{}`: {}", name, value, *refused)});
+    }
+  }
+  rd_kafka_conf_set_opaque(builder.get(), &events);
+  rd_kafka_conf_set_log_cb(builder.get(), on_log);
+  rd_kafka_conf_set_error_cb(builder.get(), on_error);
+  if (configuration.add_callbacks != nullptr) configuration.add_callbacks(builder.get());
+  std::array<char, 512> error{};
+  ClientHandle client{rd_kafka_new(configuration.type, builder.get(), error.data(), error.size())};
+  if (!client) {
+    return std::unexpected(
+        Failure{.status = ExitStatus::Problems,
+                .message = fmt::format("no Kafka client can be made: {}", error.data())});
+  }
+  builder.taken();
+  return client;
+}
+
+std::string librdkafka_version() { return rd_kafka_version_str(); }
+
+}  // namespace kaspar::nodes::kafka

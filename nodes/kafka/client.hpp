@@ -1,0 +1,60 @@
+// How a client of librdkafka is configured and made, and what it tells on its own account.
+#pragma once
+
+#include <rdkafka.h>
+
+#include <expected>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "nodes/kafka/handles.hpp"
+#include "runtime/core/event_log.hpp"
+#include "runtime/core/issue.hpp"
+#include "runtime/core/run_settings.hpp"
+
+namespace kaspar::nodes::kafka {
+
+/// Hears a client's log lines and errors, from any of librdkafka's threads. A client's callbacks
+/// get it as their opaque; it outlives the client.
+class ClientEvents {
+ public:
+  explicit ClientEvents(EventLog& log) : log_(log) {}
+
+  [[nodiscard]] EventLog& log() noexcept { return log_; }
+
+  /// What the client cannot recover from, if it happened.
+  [[nodiscard]] std::optional<std::string> fatal() const;
+  /// The last trouble with a broker, for the message when none is reached; may be empty.
+  [[nodiscard]] std::string last_trouble() const;
+  /// Until then trouble with brokers is kept, not logged: whoever connects tells it in one message.
+  void connected() noexcept;
+
+  void heard(int level, const char* text) noexcept;
+  void error(rd_kafka_t* client, rd_kafka_resp_err_t code, const char* reason) noexcept;
+
+ private:
+  EventLog& log_;
+  mutable std::mutex mutex_;
+  bool connected_ = false;
+  std::optional<std::string> fatal_;
+  std::string trouble_;
+};
+
+using Properties = std::vector<std::pair<std::string, std::string>>;
+
+struct ClientConfiguration {
+  rd_kafka_type_t type = RD_KAFKA_CONSUMER;
+  Properties defaults;  // the user's options win over these
+  Properties owned;     // these win over the user's options
+  void (*add_callbacks)(rd_kafka_conf_t* configuration) = nullptr;
+};
+
+/// Makes a client of the settings' brokers. A property that librdkafka refuses is a user's mistake.
+/// No I/O yet.
+[[nodiscard]] std::expected<ClientHandle, Failure> make_client(
+    const ClientConfiguration& configuration, const KafkaSettings& settings, ClientEvents& events);
+
+}  // namespace kaspar::nodes::kafka

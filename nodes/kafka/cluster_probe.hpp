@@ -1,0 +1,51 @@
+// What a cluster says of topics before a run begins. Never creates a topic by looking at it.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "nodes/kafka/client.hpp"
+
+namespace kaspar::nodes::kafka {
+
+/// What a broker takes where nothing was configured: Kafka's own default of `max.message.bytes`.
+inline constexpr std::size_t default_max_message_bytes = 1'048'588;
+
+/// One thread at a time.
+class ClusterProbe {
+ public:
+  ClusterProbe(const KafkaSettings& settings, EventLog& log) : settings_(settings), events_(log) {}
+
+  /// Waits until a broker answers, at most KafkaSettings::connect_timeout.
+  [[nodiscard]] std::expected<void, Failure> connect();
+
+  /// Number of partitions; nothing where there is no such topic.
+  [[nodiscard]] std::expected<std::optional<int>, Failure> partitions(const std::string& topic);
+
+  /// Creates a topic and waits until it is served. That it exists already is no failure.
+  [[nodiscard]] std::expected<void, Failure> create(const std::string& topic, int partitions,
+                                                    int replication);
+
+  /// The largest batch of records that the topic takes; Kafka's default where the broker does not
+  /// tell.
+  [[nodiscard]] std::size_t max_message_bytes(const std::string& topic);
+
+ private:
+  [[nodiscard]] int timeout() const { return static_cast<int>(settings_.connect_timeout.count()); }
+
+  const KafkaSettings& settings_;
+  ClientEvents events_;
+  ClientHandle client_;
+  bool embedded_ = false;  // the broker is an EmbeddedBroker, of this process or another
+};
+
+/// The failure of a topic that is read or written and does not exist.
+[[nodiscard]] Failure missing_topic(std::string_view topic, std::string_view brokers,
+                                    std::string_view help);
+
+}  // namespace kaspar::nodes::kafka

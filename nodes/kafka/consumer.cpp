@@ -1,0 +1,290 @@
+#include "nodes/kafka/consumer.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <thread>
+
+#include "nodes/kafka/start_resolution.hpp"
+
+namespace kaspar::nodes::kafka {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds revoke_drain{10'000};  // well below max.poll.interval.ms
+constexpr milliseconds revoke_commit{5'000};
+
+milliseconds until(Consumer::Clock::time_point deadline) {
+  return std::max(milliseconds{0},
+                  std::chrono::duration_cast<milliseconds>(deadline - Consumer::Clock::now()));
+}
+
+std::string text_of(const rd_kafka_topic_partition_list_t& partitions) {
+  std::string text;
+  for (int i = 0; i < partitions.cnt; ++i) {
+    text += fmt::format("{}{}[{}]", i == 0 ? "" : " ", partitions.elems[i].topic,
+                        partitions.elems[i].partition);
+  }
+  return text;
+}
+
+PartitionList list_of(const std::vector<PartitionOffset>& offsets) {
+  PartitionList list = make_partition_list(offsets.size());
+  for (const PartitionOffset& offset : offsets) {
+    rd_kafka_topic_partition_list_add(list.get(), std::string{offset.topic}.c_str(),
+                                      offset.partition)
+        ->offset = offset.offset;
+  }
+  return list;
+}
+
+/// What no retry mends.
+bool is_final(rd_kafka_resp_err_t code) {
+  switch (code) {
+    case RD_KAFKA_RESP_ERR__FATAL:
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL:
+    case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
+    case RD_KAFKA_RESP_ERR__INVALID_ARG:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+std::expected<void, Failure> Consumer::open() {
+  const std::size_t queue = settings_.memory_budget / 4;
+  const std::size_t fetch = std::clamp<std::size_t>(queue / 2, 64u << 10, 50u << 20);
+  ClientConfiguration configuration{
+      .type = RD_KAFKA_CONSUMER,
+      .defaults = {{"client.id", "kaspar"},
+                   {"fetch.wait.max.ms", "100"},
+                   {"fetch.queue.backoff.ms", "10"},
+                   {"queued.min.messages", "1000000"}},
+      .owned = {
+          {"group.id", group_},
+          {"enable.auto.commit", "false"},
+          {"enable.auto.offset.store", "false"},
+          {"auto.offset.reset", "earliest"},
+          {"enable.partition.eof", settings_.until_end ? "true" : "false"},
+          {"allow.auto.create.topics", "false"},
+          {"queued.max.messages.kbytes", std::to_string(std::max<std::size_t>(queue >> 10, 64))},
+          {"fetch.max.bytes", std::to_string(fetch)},
+          {"message.max.bytes", std::to_string(std::min<std::size_t>(fetch, 1'000'000))}}};
+  // With `group.protocol = consumer` the broker assigns, and the client may not say how.
+  const auto protocol = settings_.kafka.options.find("group.protocol");
+  if (protocol == settings_.kafka.options.end() || protocol->second != "consumer") {
+    configuration.owned.emplace_back("partition.assignment.strategy", "cooperative-sticky");
+  }
+  configuration.add_callbacks = [](rd_kafka_conf_t* conf) {
+    rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
+    rd_kafka_conf_set_offset_commit_cb(conf, on_commit);
+  };
+  auto client = make_client(configuration, settings_.kafka, *this);
+  if (!client) return std::unexpected(std::move(client.error()));
+  client_ = std::move(*client);
+  connected();
+  rd_kafka_poll_set_consumer(client_.get());
+  messages_.reset(rd_kafka_queue_new(client_.get()));
+
+  const PartitionList topics = make_partition_list(subscriptions_.size());
+  for (const Subscription& subscription : subscriptions_) {
+    rd_kafka_topic_partition_list_add(topics.get(), subscription.topic.c_str(),
+                                      RD_KAFKA_PARTITION_UA);
+  }
+  const rd_kafka_resp_err_t code = rd_kafka_subscribe(client_.get(), topics.get());
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return std::unexpected(Failure{
+        .message = fmt::format("cannot join the group `{}`: {}", group_, rd_kafka_err2str(code))});
+  }
+  return {};
+}
+
+void Consumer::serve(milliseconds wait) {
+  if (!client_) return;
+  const MessageHandle message{
+      rd_kafka_consumer_poll(client_.get(), static_cast<int>(wait.count()))};
+  if (message) {
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      handle_error(message->err, rd_kafka_message_errstr(message.get()));
+    } else if (!failure_) {
+      failure_ = Failure{.status = ExitStatus::Bug,
+                         .message = "a record came past the queue of its partition"};
+    }
+  }
+  commit_if_due();
+}
+
+std::optional<std::size_t> Consumer::subscription_of(std::string_view topic) const noexcept {
+  const auto found = std::ranges::find(subscriptions_, topic, &Subscription::topic);
+  if (found == subscriptions_.end()) return std::nullopt;
+  return static_cast<std::size_t>(found - subscriptions_.begin());
+}
+
+void Consumer::handle_error(rd_kafka_resp_err_t code, std::string_view what) {
+  if (is_final(code)) {
+    if (!failure_) failure_ = Failure{.message = fmt::format("reading from Kafka: {}", what)};
+    return;
+  }
+  log().write(LogLevel::Warning, "consumer_trouble", what, {{"error", rd_kafka_err2name(code)}});
+}
+
+const std::optional<Failure>& Consumer::failure() {
+  if (!failure_) {
+    if (auto why = fatal()) failure_ = Failure{.message = "reading from Kafka: " + *why};
+  }
+  return failure_;
+}
+
+void Consumer::on_rebalance(rd_kafka_t* client, rd_kafka_resp_err_t code,
+                            rd_kafka_topic_partition_list_t* partitions, void* opaque) {
+  auto& self = static_cast<Consumer&>(*static_cast<ClientEvents*>(opaque));
+  if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+    self.assign(*partitions);
+  } else if (code == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
+    self.revoke(*partitions);
+  } else {
+    self.handle_error(code, rd_kafka_err2str(code));
+    rd_kafka_assign(client, nullptr);
+  }
+}
+
+void Consumer::assign(rd_kafka_topic_partition_list_t& partitions) {
+  log().write(LogLevel::Info, "partitions_assigned", "partitions were assigned to this process",
+              {{"count", std::to_string(partitions.cnt)}, {"partitions", text_of(partitions)}});
+  if (auto resolved = resolve_starts(client_.get(), subscriptions_, partitions); !resolved) {
+    if (!failure_) failure_ = std::move(resolved.error());
+  }
+  for (int i = 0; i < partitions.cnt; ++i) {
+    const rd_kafka_topic_partition_t& partition = partitions.elems[i];
+    const std::uint32_t index = tracker_.index_of(partition.topic, partition.partition);
+    if (assignments_.size() <= index) assignments_.resize(index + 1);
+    assignments_[index] = Assignment{.epoch = tracker_.assign(index),
+                                     .subscription = subscription_of(partition.topic).value_or(0)};
+    const QueueHandle queue{
+        rd_kafka_queue_get_partition(client_.get(), partition.topic, partition.partition)};
+    rd_kafka_queue_forward(queue.get(), messages_.get());
+  }
+  const ErrorHandle error{rd_kafka_incremental_assign(client_.get(), &partitions)};
+  if (error && !failure_) {
+    failure_ = Failure{.message = fmt::format("partitions cannot be taken: {}",
+                                              rd_kafka_error_string(error.get()))};
+  }
+}
+
+void Consumer::revoke(rd_kafka_topic_partition_list_t& partitions) {
+  const bool lost = rd_kafka_assignment_lost(client_.get()) != 0;
+  bool drained = !lost;
+  if (!lost) {
+    const auto deadline = std::min(Clock::now() + revoke_drain, close_by_);
+    for (int i = 0; i < partitions.cnt; ++i) {
+      const auto index =
+          tracker_.index_of(partitions.elems[i].topic, partitions.elems[i].partition);
+      drained = tracker_.wait_idle(index, deadline) && drained;
+    }
+    drained = commit_until(std::min(Clock::now() + revoke_commit, close_by_)) && drained;
+  }
+  log().write(drained ? LogLevel::Info : LogLevel::Warning,
+              lost ? "partitions_lost" : "partitions_revoked",
+              drained ? "partitions were given up, everything read of them is committed"
+                      : "partitions were given up before everything read of them was committed; "
+                        "whoever takes over reads the rest again",
+              {{"count", std::to_string(partitions.cnt)}, {"partitions", text_of(partitions)}});
+  for (int i = 0; i < partitions.cnt; ++i) {
+    const std::uint32_t index =
+        tracker_.index_of(partitions.elems[i].topic, partitions.elems[i].partition);
+    tracker_.revoke(index);
+    if (index < assignments_.size()) assignments_[index].reset();
+  }
+  const ErrorHandle error{rd_kafka_incremental_unassign(client_.get(), &partitions)};
+  if (error) {
+    log().write(LogLevel::Warning, "consumer_trouble", rd_kafka_error_string(error.get()));
+  }
+}
+
+void Consumer::commit_if_due() {
+  if (committing_ || Clock::now() - last_commit_ < settings_.commit_interval) return;
+  last_commit_ = Clock::now();
+  const std::vector<PartitionOffset> offsets = tracker_.uncommitted();
+  if (offsets.empty()) return;
+  const rd_kafka_resp_err_t code = rd_kafka_commit(client_.get(), list_of(offsets).get(), 1);
+  committing_ = code == RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+void Consumer::on_commit(rd_kafka_t*, rd_kafka_resp_err_t code,
+                         rd_kafka_topic_partition_list_t* offsets, void* opaque) {
+  auto& self = static_cast<Consumer&>(*static_cast<ClientEvents*>(opaque));
+  self.committing_ = false;
+  self.take_commit_result(code, offsets);
+}
+
+bool Consumer::take_commit_result(rd_kafka_resp_err_t code,
+                                  const rd_kafka_topic_partition_list_t* offsets) {
+  for (int i = 0; offsets != nullptr && i < offsets->cnt; ++i) {
+    const rd_kafka_topic_partition_t& offset = offsets->elems[i];
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && offset.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      code = offset.err;
+    } else if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      tracker_.committed(tracker_.index_of(offset.topic, offset.partition), offset.offset);
+    }
+  }
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return true;
+  log().write(LogLevel::Warning, "commit_failed",
+              "offsets were not committed; they are tried again",
+              {{"error", rd_kafka_err2str(code)}});
+  return false;
+}
+
+bool Consumer::commit_until(Clock::time_point deadline) {
+  while (true) {
+    const std::vector<PartitionOffset> offsets = tracker_.uncommitted();
+    if (offsets.empty()) return true;
+    const QueueHandle answers{rd_kafka_queue_new(client_.get())};
+    const rd_kafka_resp_err_t code = rd_kafka_commit_queue(client_.get(), list_of(offsets).get(),
+                                                           answers.get(), nullptr, nullptr);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      const EventHandle answer{
+          rd_kafka_queue_poll(answers.get(), static_cast<int>(until(deadline).count()))};
+      if (answer && take_commit_result(rd_kafka_event_error(answer.get()),
+                                       rd_kafka_event_topic_partition_list(answer.get()))) {
+        continue;  // usually nothing is left
+      }
+    }
+    if (Clock::now() >= deadline) return false;
+    std::this_thread::sleep_for(std::min(milliseconds{100}, until(deadline)));
+  }
+}
+
+std::expected<void, Failure> Consumer::close(milliseconds within) {
+  if (!client_) return {};
+  const auto deadline = close_by_ = Clock::now() + within;
+  const bool committed = commit_until(deadline);
+  // Leaving the group serves revocations, which need the offsets committed above only.
+  const QueueHandle closing{rd_kafka_queue_new(client_.get())};
+  const ErrorHandle error{rd_kafka_consumer_close_queue(client_.get(), closing.get())};
+  const auto leave_by = std::max(deadline, Clock::now() + milliseconds{500});
+  while (!error && rd_kafka_consumer_closed(client_.get()) == 0 && Clock::now() < leave_by) {
+    rd_kafka_queue_poll_callback(closing.get(), 20);
+  }
+  if (committed) return {};
+  return std::unexpected(
+      Failure{.message = fmt::format("the offsets of the group `{}` could not be committed within "
+                                     "{} ms",
+                                     group_, within.count()),
+              .help = "records that were processed are read again by the next run"});
+}
+
+void Consumer::destroy() noexcept {
+  messages_.reset();
+  if (!client_) return;
+  // close() left the group, or there was no time for it.
+  rd_kafka_destroy_flags(client_.release(), RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+}
+
+}  // namespace kaspar::nodes::kafka

@@ -1,0 +1,112 @@
+// A member of a consumer group: subscribes, follows the group's assignments, commits what is done.
+//
+// Partitions are forwarded to one queue of its own, which is read by the source; polling the client
+// serves rebalances and events only. So one limit bounds the messages of all partitions together,
+// and nothing has to be paused. One thread calls everything.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "nodes/kafka/client.hpp"
+#include "nodes/kafka/offset_tracker.hpp"
+#include "nodes/kafka/start_offset.hpp"
+
+namespace kaspar::nodes::kafka {
+
+struct Subscription {
+  std::string topic;
+  StartOffset start;         // where no offset is committed
+  std::size_t endpoint = 0;  // index into Plan::sources
+  int partitions = 0;
+};
+
+/// A partition that this member reads.
+struct Assignment {
+  std::uint64_t epoch = 0;
+  std::size_t subscription = 0;
+  std::int64_t position = -1;  // the next offset; -1: not known before the first record
+  bool reached_end = false;    // its end was seen at least once
+};
+
+class Consumer final : private ClientEvents {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  /// The tracker, the settings and the log outlive it.
+  Consumer(std::string group, std::vector<Subscription> subscriptions, OffsetTracker& tracker,
+           const RunContext& context)
+      : ClientEvents(context.log),
+        group_(std::move(group)),
+        subscriptions_(std::move(subscriptions)),
+        tracker_(tracker),
+        settings_(context.settings) {}
+  Consumer(const Consumer&) = delete;
+  Consumer& operator=(const Consumer&) = delete;
+  ~Consumer() { destroy(); }
+
+  /// What the cluster says of each subscription's topic, in their order.
+  void set_partition_counts(const std::vector<int>& counts) {
+    for (std::size_t i = 0; i < counts.size(); ++i) subscriptions_[i].partitions = counts[i];
+  }
+
+  /// Joins the group.
+  [[nodiscard]] std::expected<void, Failure> open();
+
+  /// Serves rebalances and events, waiting for one at most so long, and commits when it is due.
+  void serve(std::chrono::milliseconds wait);
+
+  /// Messages of all assigned partitions.
+  [[nodiscard]] rd_kafka_queue_t* messages() const noexcept { return messages_.get(); }
+  [[nodiscard]] rd_kafka_t* client() const noexcept { return client_.get(); }
+
+  /// By the tracker's index; nothing where the partition is not assigned.
+  [[nodiscard]] std::vector<std::optional<Assignment>>& assignments() noexcept {
+    return assignments_;
+  }
+  [[nodiscard]] const std::vector<Subscription>& subscriptions() const noexcept {
+    return subscriptions_;
+  }
+  [[nodiscard]] std::optional<std::size_t> subscription_of(std::string_view topic) const noexcept;
+
+  /// An error that came in place of a message: what cannot be recovered from becomes failure().
+  void handle_error(rd_kafka_resp_err_t code, std::string_view what);
+
+  [[nodiscard]] const std::optional<Failure>& failure();
+
+  /// Commits what is done and leaves the group. The client lives on until this object ends, which
+  /// messages must not survive.
+  [[nodiscard]] std::expected<void, Failure> close(std::chrono::milliseconds within);
+
+ private:
+  static void on_rebalance(rd_kafka_t*, rd_kafka_resp_err_t code,
+                           rd_kafka_topic_partition_list_t* partitions, void* opaque);
+  static void on_commit(rd_kafka_t*, rd_kafka_resp_err_t code,
+                        rd_kafka_topic_partition_list_t* offsets, void* opaque);
+
+  void assign(rd_kafka_topic_partition_list_t& partitions);
+  void revoke(rd_kafka_topic_partition_list_t& partitions);
+  void commit_if_due();
+  [[nodiscard]] bool commit_until(Clock::time_point deadline);
+  bool take_commit_result(rd_kafka_resp_err_t code, const rd_kafka_topic_partition_list_t* offsets);
+  void destroy() noexcept;
+
+  std::string group_;
+  std::vector<Subscription> subscriptions_;
+  OffsetTracker& tracker_;
+  const RunSettings& settings_;
+  ClientHandle client_;
+  QueueHandle messages_;
+  std::vector<std::optional<Assignment>> assignments_;
+  std::optional<Failure> failure_;
+  Clock::time_point last_commit_ = Clock::now();
+  Clock::time_point close_by_ = Clock::time_point::max();
+  bool committing_ = false;
+};
+
+}  // namespace kaspar::nodes::kafka

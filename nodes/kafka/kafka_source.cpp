@@ -1,0 +1,177 @@
+#include "nodes/kafka/kafka_source.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "nodes/kafka/cluster_probe.hpp"
+
+namespace kaspar::nodes::kafka {
+
+using std::chrono::milliseconds;
+
+KafkaSource::KafkaSource(std::string group, std::vector<Subscription> subscriptions,
+                         const RunContext& context)
+    : context_(context),
+      consumer_(std::move(group), std::move(subscriptions), tracker_, context),
+      ends_(context.settings),
+      fetched_(max_batch_records) {}
+
+KafkaSource::~KafkaSource() = default;
+
+std::expected<void, Failure> KafkaSource::open() {
+  ClusterProbe probe(context_.settings.kafka, context_.log);
+  if (auto connected = probe.connect(); !connected) return connected;
+  std::vector<int> counts;
+  for (const Subscription& subscription : consumer_.subscriptions()) {
+    auto count = probe.partitions(subscription.topic);
+    if (!count) return std::unexpected(std::move(count.error()));
+    if (!*count) {
+      return std::unexpected(missing_topic(subscription.topic, context_.settings.kafka.brokers,
+                                           "create it, or correct the source's `topic`"));
+    }
+    counts.push_back(**count);
+  }
+  consumer_.set_partition_counts(counts);
+  return consumer_.open();
+}
+
+bool KafkaSource::failed() {
+  const auto& failure = consumer_.failure();
+  if (failure) failure_ = *failure;
+  return failure.has_value();
+}
+
+ReadStatus KafkaSource::read(RecordBatch& batch, const ReadLimits& limits) noexcept {
+  consumer_.serve(milliseconds{0});
+  if (failed()) return ReadStatus::Failed;
+  if (waiting_.empty()) {
+    fetch(limits);
+    if (failed()) return ReadStatus::Failed;
+  }
+  fill(batch, limits);
+  if (!batch.records.empty()) return ReadStatus::Records;
+  return waiting_.empty() && ends_.reached(consumer_, tracker_) ? ReadStatus::End
+                                                                : ReadStatus::Idle;
+}
+
+// The first message may be waited for, the others have arrived already or stay for the next time.
+void KafkaSource::fetch(const ReadLimits& limits) {
+  last_topic_ = nullptr;  // a topic's handle may have been made anew
+  const std::size_t fitting = std::max<std::size_t>(1, limits.bytes / record_bytes_);
+  const std::size_t most = std::min({limits.records, max_batch_records, fitting});
+  const auto take = [&](milliseconds wait, std::size_t first, std::size_t count) {
+    const ssize_t got = rd_kafka_consume_batch_queue(
+        consumer_.messages(), static_cast<int>(wait.count()), fetched_.data() + first, count);
+    return got > 0 ? static_cast<std::size_t>(got) : 0;
+  };
+  std::size_t count = take(milliseconds{0}, 0, most);
+  if (count == 0) {
+    count = take(limits.wait, 0, 1);
+    if (count != 0 && most > 1) count += take(milliseconds{0}, 1, most - 1);
+  }
+  for (std::size_t i = 0; i < count; ++i) sort_in(MessageHandle{fetched_[i]});
+}
+
+void KafkaSource::sort_in(MessageHandle message) {
+  if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR ||
+      message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+    const std::uint32_t index = index_of(*message);
+    auto& assignments = consumer_.assignments();
+    if (index >= assignments.size() || !assignments[index]) return;  // given up meanwhile
+    const std::uint64_t epoch = assignments[index]->epoch;
+    waiting_.push_back({.message = std::move(message), .index = index, .epoch = epoch});
+    return;
+  }
+  consumer_.handle_error(message->err, rd_kafka_message_errstr(message.get()));
+}
+
+std::uint32_t KafkaSource::index_of(const rd_kafka_message_t& message) {
+  if (message.rkt != last_topic_ || message.partition != last_partition_) {
+    last_index_ = tracker_.index_of(rd_kafka_topic_name(message.rkt), message.partition);
+    last_topic_ = message.rkt;
+    last_partition_ = message.partition;
+  }
+  return last_index_;
+}
+
+void KafkaSource::fill(RecordBatch& batch, const ReadLimits& limits) {
+  if (dynamic_cast<MessageStorage*>(batch.storage.get()) == nullptr) {
+    batch.storage = std::make_unique<MessageStorage>();
+  }
+  auto& assignments = consumer_.assignments();
+  span_of_.assign(assignments.size(), 0);
+  while (!waiting_.empty() && batch.records.size() < std::min(limits.records, max_batch_records)) {
+    Waiting& next = waiting_.front();
+    auto& assignment = assignments[next.index];
+    if (!assignment || assignment->epoch != next.epoch) {
+      waiting_.pop_front();  // its partition was given up: who has it now reads it
+      continue;
+    }
+    const rd_kafka_message_t& message = *next.message;
+    if (message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+      if (!batch.records.empty()) break;  // they go out before what comes after them
+      // Markers of transactions may lie between the last record and the end.
+      tracker_.skip_to(next.index, message.offset);
+      assignment->position = std::max(assignment->position, message.offset);
+      assignment->reached_end = true;
+      waiting_.pop_front();
+      continue;
+    }
+    const std::size_t endpoint = consumer_.subscriptions()[assignment->subscription].endpoint;
+    const std::size_t bytes = message.len + message.key_len;
+    if (!batch.records.empty() &&
+        (batch.endpoint != endpoint || batch.bytes + bytes > limits.bytes)) {
+      break;
+    }
+    batch.endpoint = endpoint;
+    assignment->position = message.offset + 1;
+    append(batch, std::move(next));
+    waiting_.pop_front();
+  }
+  if (!batch.records.empty()) record_bytes_ = 1 + batch.bytes / batch.records.size();
+  for (const PartitionSpan& span : batch.spans) {
+    tracker_.begin(span.tracker, span.epoch, span.first_offset, span.last_offset);
+  }
+}
+
+void KafkaSource::append(RecordBatch& batch, Waiting waiting) {
+  const rd_kafka_message_t& message = *waiting.message;
+  std::uint32_t& place = span_of_[waiting.index];
+  if (place == 0) {
+    batch.spans.push_back({.topic = tracker_.topic(waiting.index),
+                           .partition = message.partition,
+                           .epoch = waiting.epoch,
+                           .first_offset = message.offset,
+                           .tracker = waiting.index});
+    place = static_cast<std::uint32_t>(batch.spans.size());
+  }
+  batch.spans[place - 1].last_offset = message.offset;
+  rd_kafka_timestamp_type_t kind = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+  const std::int64_t timestamp = rd_kafka_message_timestamp(&message, &kind);
+  batch.bytes += message.len + message.key_len;
+  batch.records.push_back({.key = {static_cast<const char*>(message.key), message.key_len},
+                           .value = {static_cast<const char*>(message.payload), message.len},
+                           .timestamp = kind == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? -1 : timestamp,
+                           .offset = message.offset,
+                           .span = place - 1,
+                           .has_key = message.key != nullptr,
+                           .has_value = message.payload != nullptr});
+  static_cast<MessageStorage&>(*batch.storage).add(std::move(waiting.message));
+}
+
+void KafkaSource::serve(milliseconds wait) noexcept { consumer_.serve(wait); }
+
+void KafkaSource::acknowledge(const RecordBatch& batch) noexcept {
+  for (const PartitionSpan& span : batch.spans) {
+    tracker_.finish(span.tracker, span.epoch, span.first_offset);
+  }
+}
+
+std::expected<void, Failure> KafkaSource::close(milliseconds within) {
+  waiting_.clear();
+  return consumer_.close(within);
+}
+
+}  // namespace kaspar::nodes::kafka

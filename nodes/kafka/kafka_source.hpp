@@ -1,0 +1,63 @@
+// Reads the topics of all Kafka sources of a plan as one member of a consumer group.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <expected>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "nodes/kafka/consumer.hpp"
+#include "nodes/kafka/message_storage.hpp"
+#include "nodes/kafka/offset_tracker.hpp"
+#include "nodes/kafka/partition_ends.hpp"
+#include "runtime/core/run_settings.hpp"
+#include "runtime/core/source.hpp"
+
+namespace kaspar::nodes::kafka {
+
+class KafkaSource final : public Source {
+ public:
+  KafkaSource(std::string group, std::vector<Subscription> subscriptions,
+              const RunContext& context);
+  ~KafkaSource() override;
+
+  [[nodiscard]] std::expected<void, Failure> open() override;
+  [[nodiscard]] ReadStatus read(RecordBatch& batch, const ReadLimits& limits) noexcept override;
+  void serve(std::chrono::milliseconds wait) noexcept override;
+  void acknowledge(const RecordBatch& batch) noexcept override;
+  [[nodiscard]] std::expected<void, Failure> close(std::chrono::milliseconds within) override;
+  [[nodiscard]] const Failure& failure() const noexcept override { return failure_; }
+
+ private:
+  /// A message that was fetched and did not fit the batch, or belongs to another endpoint.
+  struct Waiting {
+    MessageHandle message;
+    std::uint32_t index = 0;  // in the tracker
+    std::uint64_t epoch = 0;
+  };
+
+  [[nodiscard]] bool failed();
+  void fetch(const ReadLimits& limits);
+  void sort_in(MessageHandle message);
+  void fill(RecordBatch& batch, const ReadLimits& limits);
+  void append(RecordBatch& batch, Waiting waiting);
+  [[nodiscard]] std::uint32_t index_of(const rd_kafka_message_t& message);
+
+  const RunContext& context_;
+  OffsetTracker tracker_;
+  Consumer consumer_;
+  PartitionEnds ends_;
+  std::deque<Waiting> waiting_;
+  std::vector<rd_kafka_message_t*> fetched_;
+  std::vector<std::uint32_t> span_of_;  // by tracker index: place in the batch being filled, + 1
+  std::size_t record_bytes_ = 512;      // of a typical record, follows what is read
+  const rd_kafka_topic_t* last_topic_ = nullptr;
+  std::int32_t last_partition_ = -1;
+  std::uint32_t last_index_ = 0;
+  Failure failure_;
+};
+
+}  // namespace kaspar::nodes::kafka

@@ -1,0 +1,114 @@
+// Writes the records of all Kafka sinks of a plan: idempotent, acknowledged by all replicas, each
+// record delivered or told to have failed.
+//
+// One thread owns the client: it alone enqueues, so that order is kept, and it alone hears delivery
+// reports. Payloads are not copied: their owner waits for the listener.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <expected>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "nodes/kafka/client.hpp"
+#include "runtime/core/batch.hpp"
+#include "runtime/core/run_settings.hpp"
+#include "runtime/core/sink.hpp"
+
+namespace kaspar::nodes::kafka {
+
+struct TopicCreation {
+  int partitions = 3;
+  int replication = 1;
+};
+
+struct ProducedTopic {
+  std::string name;
+  std::string compression = "none";
+  std::string partitioner = "murmur2";
+  std::optional<TopicCreation> create;  // where it does not exist
+};
+
+class Producer final : private ClientEvents {
+ public:
+  Producer(std::vector<ProducedTopic> topics, const RunContext& context);
+  Producer(const Producer&) = delete;
+  Producer& operator=(const Producer&) = delete;
+  ~Producer();
+
+  /// Connects, checks or creates every topic. Further calls do nothing.
+  [[nodiscard]] std::expected<void, Failure> open();
+
+  /// The largest record of a topic (its index in `topics`), in bytes of key, value and headers.
+  [[nodiscard]] std::size_t largest_record(std::size_t topic) const noexcept {
+    return largest_[topic];
+  }
+
+  /// Any thread; calls for one topic keep their order. Never blocks.
+  void write(std::size_t topic, std::span<const OutputRecord> records,
+             DeliveryListener& listener) noexcept;
+
+  /// No more writes follow. Waits for what is under way, then gives it up. Further calls do
+  /// nothing.
+  [[nodiscard]] std::expected<void, Failure> close(std::chrono::milliseconds within);
+
+ private:
+  struct Job {
+    std::size_t topic = 0;
+    std::span<const OutputRecord> records;
+    DeliveryListener* listener = nullptr;
+  };
+  /// A job whose records are under way.
+  struct Delivery {
+    DeliveryListener* listener = nullptr;
+    std::size_t topic = 0;
+    std::size_t remaining = 0;
+    std::optional<std::string> refusal;  // of the first record that failed
+  };
+
+  [[nodiscard]] std::expected<void, Failure> make();
+  [[nodiscard]] std::expected<void, Failure> make_topics();
+  static void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque);
+
+  void run() noexcept;
+  void wait_for_work(int milliseconds);
+  void wake() noexcept;
+  void produce(const Job& job);
+  void produce_plain(const Job& job, std::size_t first, std::size_t last, Delivery& delivery);
+  void produce_one(const Job& job, const OutputRecord& record, Delivery& delivery);
+  void reported(Delivery& delivery, rd_kafka_resp_err_t code);
+
+  std::vector<ProducedTopic> topics_;
+  const RunContext& context_;
+  std::vector<std::size_t> largest_;
+  ClientHandle client_;
+  std::vector<TopicHandle> handles_;
+  int wakeup_ = -1;  // an eventfd: jobs and librdkafka's events wake the thread alike
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Job> jobs_;  // under the mutex, as what follows
+  bool closing_ = false;
+  bool give_up_ = false;
+  bool finished_ = false;
+  std::size_t given_up_ = 0;  // records
+
+  // The thread's own.
+  std::vector<Job> taken_;
+  std::vector<rd_kafka_message_t> messages_;
+  std::deque<Delivery> deliveries_;  // stable addresses
+  std::vector<Delivery*> free_;
+  std::size_t under_way_ = 0;  // deliveries
+
+  std::thread thread_;
+};
+
+}  // namespace kaspar::nodes::kafka

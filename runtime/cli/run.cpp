@@ -1,0 +1,235 @@
+// kaspar run: runs a pipeline until a signal, or until what it reads ends.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dsl/plan/compile.hpp"
+#include "nodes/kafka/embedded_broker.hpp"
+#include "nodes/register_nodes.hpp"
+#include "runtime/cli/brokers_option.hpp"
+#include "runtime/cli/commands.hpp"
+#include "runtime/cli/endpoint_argument.hpp"
+#include "runtime/cli/failure_text.hpp"
+#include "runtime/cli/feed.hpp"
+#include "runtime/cli/signals.hpp"
+#include "runtime/cli/topic_printer.hpp"
+#include "runtime/engine/engine.hpp"
+#include "runtime/observe/log.hpp"
+
+namespace kaspar::cli {
+namespace {
+
+struct RunOptions {
+  std::string file;
+  std::string brokers = KafkaSettings{}.brokers;
+  std::vector<std::string> sources;
+  std::vector<std::string> sinks;
+  std::vector<std::string> feeds;
+  std::optional<std::uint64_t> limit;
+  bool embedded = false;
+  bool until_end = false;
+  bool no_fuse = false;
+};
+
+constexpr int embedded_partitions = 3;
+
+bool on_kafka(const EndpointPlan& endpoint) { return endpoint.node->name == "kafka"; }
+
+Failure wrong_usage(std::string message) {
+  return {.status = ExitStatus::Usage, .message = std::move(message)};
+}
+
+std::expected<dsl::CompileOptions, Failure> compile_options(const RunOptions& options) {
+  dsl::CompileOptions compile{.fuse = !options.no_fuse};
+  const auto add = [](NodeRole role, const std::vector<std::string>& texts,
+                      auto& replacements) -> std::expected<void, Failure> {
+    for (const std::string& text : texts) {
+      auto parsed = parse_endpoint_argument(role, text);
+      if (!parsed) return std::unexpected(wrong_usage(parsed.error()));
+      if (!replacements.try_emplace(parsed->name, parsed->kind, parsed->params).second) {
+        return std::unexpected(wrong_usage(fmt::format("`{}` is replaced twice", parsed->name)));
+      }
+    }
+    return {};
+  };
+  if (auto added = add(NodeRole::Source, options.sources, compile.sources); !added) {
+    return std::unexpected(std::move(added.error()));
+  }
+  if (auto added = add(NodeRole::Sink, options.sinks, compile.sinks); !added) {
+    return std::unexpected(std::move(added.error()));
+  }
+  return compile;
+}
+
+std::expected<std::vector<FedTopic>, Failure> fed_topics(const RunOptions& options,
+                                                         const Plan& plan) {
+  std::vector<FedTopic> topics;
+  for (const std::string& text : options.feeds) {
+    auto feed = parse_feed_argument(text);
+    if (!feed) return std::unexpected(wrong_usage(feed.error()));
+    const auto source = std::ranges::find(plan.sources, feed->source, &EndpointPlan::name);
+    if (source == plan.sources.end()) {
+      return std::unexpected(
+          wrong_usage(fmt::format("--feed {}: the file has no source `{}`", text, feed->source)));
+    }
+    if (!on_kafka(*source)) {
+      return std::unexpected(wrong_usage(
+          fmt::format("--feed {}: the source `{}` is no Kafka topic", text, feed->source)));
+    }
+    topics.push_back({.path = feed->path,
+                      .topic = string_param(source->params, "topic"),
+                      .group = string_param(source->params, "group")});
+  }
+  return topics;
+}
+
+std::expected<nodes::kafka::EmbeddedBroker, Failure> start_broker(const Plan& plan) {
+  auto broker = nodes::kafka::EmbeddedBroker::start();
+  if (!broker) return broker;
+  std::map<std::string, int> topics;
+  for (const auto* endpoints : {&plan.sources, &plan.sinks}) {
+    for (const EndpointPlan& endpoint : *endpoints) {
+      if (on_kafka(endpoint)) topics[string_param(endpoint.params, "topic")] = embedded_partitions;
+    }
+  }
+  for (const auto& [topic, partitions] : topics) {
+    if (auto created = broker->create_topic(topic, partitions); !created) {
+      return std::unexpected(std::move(created.error()));
+    }
+  }
+  return broker;
+}
+
+std::vector<std::string> written_topics(const Plan& plan) {
+  std::vector<std::string> topics;
+  for (const EndpointPlan& sink : plan.sinks) {
+    const std::string topic = string_param(sink.params, "topic");
+    if (on_kafka(sink) && std::ranges::find(topics, topic) == topics.end()) topics.push_back(topic);
+  }
+  return topics;
+}
+
+/// Hands a request to stop, which may come at any time, to the engine once there is one.
+class StopRequest {
+ public:
+  void request() {
+    const std::lock_guard lock(mutex_);
+    requested_ = true;
+    if (engine_ != nullptr) engine_->request_stop();
+  }
+  void attach(engine::Engine* engine) {
+    const std::lock_guard lock(mutex_);
+    engine_ = engine;
+    if (engine_ != nullptr && requested_) engine_->request_stop();
+  }
+
+ private:
+  std::mutex mutex_;
+  engine::Engine* engine_ = nullptr;
+  bool requested_ = false;
+};
+
+ExitStatus run_plan(const RunOptions& options, const Plan& plan, std::vector<FedTopic> fed,
+                    StopRequest& stop) {
+  const std::unique_ptr<EventLog> log = observe::make_event_log();
+  RunSettings settings{.record_limit = options.limit, .fuse = !options.no_fuse};
+  settings.kafka.brokers = options.brokers;
+  settings.until_end = options.until_end;
+
+  std::optional<nodes::kafka::EmbeddedBroker> broker;
+  TopicPrinter printer;
+  bool printing = false;
+  if (options.embedded) {
+    auto started = start_broker(plan);
+    if (!started) return tell(started.error());
+    broker.emplace(std::move(*started));
+    settings.kafka.brokers = broker->address();
+    settings.commit_interval = std::chrono::milliseconds{50};  // the feed waits for commits
+    log->write(LogLevel::Info, "embedded_broker", "an in-process Kafka broker serves this run",
+               {{"address", broker->address()}});
+    if (const auto topics = written_topics(plan); !topics.empty()) {
+      if (auto begun = printer.start(settings.kafka, topics, *log); !begun) {
+        return tell(begun.error());
+      }
+      printing = true;
+    }
+  }
+  Feed feed(
+      std::move(fed),
+      {.paced = options.embedded,
+       .drained = printing ? [&printer] { return printer.drained(); } : std::function<bool()>{}},
+      *log);
+  if (auto readable = feed.check_files(); !readable) return tell(readable.error());
+  if (feed.feeding()) settings.feeding = &feed.feeding();
+
+  const RunContext context{.settings = settings, .log = *log};
+  engine::Engine engine(plan, context);
+  if (auto opened = engine.open(); !opened) return tell(opened.error());
+  stop.attach(&engine);
+  feed.start(settings.kafka, [&stop] { stop.request(); });
+  const engine::RunReport report = engine.run();
+  stop.attach(nullptr);
+  feed.stop();
+
+  ExitStatus status = report.status;
+  if (report.failure) {
+    tell(*report.failure);
+  } else if (feed.failure()) {
+    status = tell(*feed.failure());
+  }
+  if (printing) {
+    if (auto printed = printer.finish(); !printed && status == ExitStatus::Fine) {
+      status = tell(printed.error());
+    }
+  }
+  return status;
+}
+
+ExitStatus run(const RunOptions& options) {
+  StopRequest stop;
+  // Before any other thread starts, for those inherit its mask.
+  const SignalWatch signals{[&stop] { stop.request(); }};
+  NodeRegistry registry;
+  nodes::register_all(registry);
+  auto compile = compile_options(options);
+  if (!compile) return tell(compile.error());
+  const dsl::Compiled compiled = dsl::compile_file(options.file, registry, *compile);
+  if (compiled.unreadable) return tell(wrong_usage(*compiled.unreadable));
+  fmt::print(stderr, "{}", dsl::render_human(compiled.diagnostics, false));
+  if (compiled.diagnostics.has_errors()) return ExitStatus::Problems;
+  if (compiled.replacement) return tell(wrong_usage(*compiled.replacement));
+  auto fed = fed_topics(options, *compiled.plan);
+  if (!fed) return tell(fed.error());
+  return run_plan(options, *compiled.plan, std::move(*fed), stop);
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("run", "Run a pipeline");
+  auto options = std::make_shared<RunOptions>();
+  command->add_option("FILE", options->file, "pipeline file")->required();
+  CLI::Option* brokers = add_brokers_option(*command, options->brokers);
+  command
+      ->add_flag("--embedded", options->embedded,
+                 "start an in-process Kafka broker, and print what the Kafka sinks wrote")
+      ->excludes(brokers);
+  command->add_option("--source", options->sources,
+                      "NAME=file:PATH or NAME=stdin replaces a source");
+  command->add_option("--sink", options->sinks, "NAME=file:PATH or NAME=stdout replaces a sink");
+  command->add_option("--feed", options->feeds,
+                      "NAME=PATH writes a file's lines to a source's topic");
+  command->add_option("--limit", options->limit, "stop after so many records");
+  command->add_flag("--until-end", options->until_end, "stop once every source is read to its end");
+  command->add_flag("--no-fuse", options->no_fuse, "make each stage a graph node of its own");
+  command->callback([options, &action] { action = [options] { return run(*options); }; });
+}
+
+}  // namespace kaspar::cli
