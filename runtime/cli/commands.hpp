@@ -17,6 +17,9 @@ using Action = std::function<ExitStatus()>;
 
 void add_check(CLI::App& app, Action& action);
 void add_run(CLI::App& app, Action& action);
+void add_eval(CLI::App& app, Action& action);
+void add_produce(CLI::App& app, Action& action);
+void add_consume(CLI::App& app, Action& action);
 void add_broker(CLI::App& app, Action& action);
 void add_version(CLI::App& app, Action& action);
 

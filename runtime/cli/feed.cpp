@@ -8,16 +8,12 @@
 #include "nodes/kafka/embedded_broker.hpp"
 #include "nodes/kafka/group_progress.hpp"
 #include "nodes/kafka/topic_writer.hpp"
+#include "runtime/cli/lines.hpp"
 #include "runtime/cli/record_text.hpp"
 
 namespace kaspar::cli {
-namespace {
 
 using std::chrono::milliseconds;
-
-constexpr std::size_t read_size = 256u << 10;
-
-}  // namespace
 
 std::expected<void, Failure> Feed::check_files() const {
   for (const FedTopic& fed : topics_) {
@@ -50,8 +46,6 @@ std::expected<void, Failure> Feed::write_all(const KafkaSettings& settings) {
 }
 
 std::expected<void, Failure> Feed::write_file(const FedTopic& fed, const KafkaSettings& settings) {
-  nodes::file::LineSource lines(0, fed.path, false);
-  if (auto opened = lines.open(); !opened) return opened;
   auto writer = nodes::kafka::TopicWriter::open(settings, fed.topic, log_, nullptr);
   if (!writer) return std::unexpected(std::move(writer.error()));
   std::unique_ptr<nodes::kafka::GroupProgress> progress;
@@ -81,26 +75,20 @@ std::expected<void, Failure> Feed::write_file(const FedTopic& fed, const KafkaSe
   const std::size_t window = nodes::kafka::embedded_broker_room / 2;
   std::uint64_t row = 0;
   std::size_t ahead = 0;
-  RecordBatch batch;
-  batch.records.reserve(max_batch_records);
-  while (!stopping_) {
-    batch.clear();
-    const ReadStatus status = lines.read(
-        batch, {.records = max_batch_records, .bytes = read_size, .wait = milliseconds{100}});
-    if (status == ReadStatus::Failed) return std::unexpected(lines.failure());
-    for (const Record& record : batch.records) {
-      if (stopping_) break;
-      const std::string key = clock_key(start, row++);
-      const std::size_t bytes = key.size() + record.value.size();
-      if (pace_.paced && ahead != 0 && ahead + bytes > window) {
-        if (auto flushed = flush(); !flushed) return flushed;
-        if (auto read = wait_until_read(); !read) return read;
-        ahead = 0;
-      }
-      ahead += bytes;
-      if (auto written = (*writer)->write(key, record.value); !written) return written;
+  const auto write = [&](std::string_view line) -> std::expected<void, Failure> {
+    const std::string key = clock_key(start, row++);
+    const std::size_t bytes = key.size() + line.size();
+    if (pace_.paced && ahead != 0 && ahead + bytes > window) {
+      if (auto flushed = flush(); !flushed) return flushed;
+      if (auto read = wait_until_read(); !read) return read;
+      ahead = 0;
     }
-    if (status == ReadStatus::End) break;
+    ahead += bytes;
+    return (*writer)->write(key, line);
+  };
+  if (auto written = for_each_line(fed.path, write, [this] { return stopping_.load(); });
+      !written) {
+    return written;
   }
   return flush();
 }

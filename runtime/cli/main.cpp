@@ -19,6 +19,9 @@ int main(int argc, char** argv) {
     kaspar::cli::Action action;
     kaspar::cli::add_check(app, action);
     kaspar::cli::add_run(app, action);
+    kaspar::cli::add_eval(app, action);
+    kaspar::cli::add_produce(app, action);
+    kaspar::cli::add_consume(app, action);
     kaspar::cli::add_broker(app, action);
     kaspar::cli::add_version(app, action);
     try {

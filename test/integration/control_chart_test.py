@@ -43,7 +43,8 @@ class Job:
         self.file.write_text(text, encoding="utf-8")
         topics = [NewTopic(topic, PARTITIONS, 1, config={"max.message.bytes": "2000000"})
                   for topic in (self.inputs, self.outputs, self.dead)]
-        for future in AdminClient({"bootstrap.servers": BROKERS}).create_topics(topics).values():
+        admin = AdminClient({"bootstrap.servers": BROKERS})  # must outlive its answers
+        for future in admin.create_topics(topics).values():
             future.result()
 
     def command(self, *options):
