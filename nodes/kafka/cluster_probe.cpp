@@ -138,6 +138,17 @@ std::expected<void, Failure> ClusterProbe::create(const std::string& topic, int 
   return refused("it was created but is not served");
 }
 
+std::expected<Watermarks, Failure> ClusterProbe::watermarks(const std::string& topic,
+                                                            std::int32_t partition) {
+  Watermarks found;
+  const rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(
+      client_.get(), topic.c_str(), partition, &found.low, &found.high, timeout());
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return found;
+  return std::unexpected(
+      Failure{.message = fmt::format("the end of the topic `{}` cannot be found out: {}", topic,
+                                     rd_kafka_err2str(code))});
+}
+
 std::size_t ClusterProbe::max_message_bytes(const std::string& topic) {
   if (embedded_) return default_max_message_bytes;
   const Resource wanted{rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str())};

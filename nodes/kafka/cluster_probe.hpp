@@ -1,8 +1,10 @@
-// What a cluster says of topics before a run begins. Never creates a topic by looking at it.
+// What a cluster says of topics. Never creates a topic by looking at it. A client of its own, for
+// a question asked by a consumer waits until its fetch request is answered.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <expected>
 #include <memory>
 #include <optional>
@@ -16,7 +18,13 @@ namespace kaspar::nodes::kafka {
 /// What a broker takes where nothing was configured: Kafka's own default of `max.message.bytes`.
 inline constexpr std::size_t default_max_message_bytes = 1'048'588;
 
-/// One thread at a time.
+/// Offsets of the first record of a partition, and after the last one.
+struct Watermarks {
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+};
+
+/// One thread at a time. Settings and log outlive it.
 class ClusterProbe {
  public:
   ClusterProbe(const KafkaSettings& settings, EventLog& log) : settings_(settings), events_(log) {}
@@ -24,12 +32,21 @@ class ClusterProbe {
   /// Waits until a broker answers, at most KafkaSettings::connect_timeout.
   [[nodiscard]] std::expected<void, Failure> connect();
 
+  /// Gives the connection up; nothing can be asked any more.
+  void disconnect() { client_.reset(); }
+
+  /// Whether the cluster is an EmbeddedBroker, of this process or another. After connect().
+  [[nodiscard]] bool embedded() const noexcept { return embedded_; }
+
   /// Number of partitions; nothing where there is no such topic.
   [[nodiscard]] std::expected<std::optional<int>, Failure> partitions(const std::string& topic);
 
   /// Creates a topic and waits until it is served. That it exists already is no failure.
   [[nodiscard]] std::expected<void, Failure> create(const std::string& topic, int partitions,
                                                     int replication);
+
+  [[nodiscard]] std::expected<Watermarks, Failure> watermarks(const std::string& topic,
+                                                              std::int32_t partition);
 
   /// The largest batch of records that the topic takes; Kafka's default where the broker does not
   /// tell.
@@ -41,7 +58,7 @@ class ClusterProbe {
   const KafkaSettings& settings_;
   ClientEvents events_;
   ClientHandle client_;
-  bool embedded_ = false;  // the broker is an EmbeddedBroker, of this process or another
+  bool embedded_ = false;
 };
 
 /// The failure of a topic that is read or written and does not exist.

@@ -58,7 +58,7 @@ bool is_final(rd_kafka_resp_err_t code) {
 
 }  // namespace
 
-std::expected<void, Failure> Consumer::open() {
+std::expected<void, Failure> Consumer::open(bool embedded) {
   const std::size_t queue = settings_.memory_budget / 4;
   const std::size_t fetch = std::clamp<std::size_t>(queue / 2, 64u << 10, 50u << 20);
   ClientConfiguration configuration{
@@ -77,6 +77,12 @@ std::expected<void, Failure> Consumer::open() {
           {"queued.max.messages.kbytes", std::to_string(std::max<std::size_t>(queue >> 10, 64))},
           {"fetch.max.bytes", std::to_string(fetch)},
           {"message.max.bytes", std::to_string(std::min<std::size_t>(fetch, 1'000'000))}}};
+  if (embedded) {
+    // When the last member has left, the mock cluster keeps the next one waiting for a session time
+    // less a second, which is 44 s by default.
+    configuration.defaults.emplace_back("session.timeout.ms", "4000");
+    configuration.defaults.emplace_back("heartbeat.interval.ms", "500");
+  }
   // With `group.protocol = consumer` the broker assigns, and the client may not say how.
   const auto protocol = settings_.kafka.options.find("group.protocol");
   if (protocol == settings_.kafka.options.end() || protocol->second != "consumer") {

@@ -55,8 +55,8 @@ class Consumer final : private ClientEvents {
     for (std::size_t i = 0; i < counts.size(); ++i) subscriptions_[i].partitions = counts[i];
   }
 
-  /// Joins the group.
-  [[nodiscard]] std::expected<void, Failure> open();
+  /// Joins the group. `embedded`: of an embedded broker.
+  [[nodiscard]] std::expected<void, Failure> open(bool embedded);
 
   /// Serves rebalances and events, waiting for one at most so long, and commits when it is due.
   void serve(std::chrono::milliseconds wait);

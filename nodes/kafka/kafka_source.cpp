@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "nodes/kafka/cluster_probe.hpp"
-
 namespace kaspar::nodes::kafka {
 
 using std::chrono::milliseconds;
@@ -15,17 +13,17 @@ KafkaSource::KafkaSource(std::string group, std::vector<Subscription> subscripti
                          const RunContext& context)
     : context_(context),
       consumer_(std::move(group), std::move(subscriptions), tracker_, context),
-      ends_(context.settings),
+      probe_(context.settings.kafka, context.log),
+      ends_(context.settings, probe_),
       fetched_(max_batch_records) {}
 
 KafkaSource::~KafkaSource() = default;
 
 std::expected<void, Failure> KafkaSource::open() {
-  ClusterProbe probe(context_.settings.kafka, context_.log);
-  if (auto connected = probe.connect(); !connected) return connected;
+  if (auto connected = probe_.connect(); !connected) return connected;
   std::vector<int> counts;
   for (const Subscription& subscription : consumer_.subscriptions()) {
-    auto count = probe.partitions(subscription.topic);
+    auto count = probe_.partitions(subscription.topic);
     if (!count) return std::unexpected(std::move(count.error()));
     if (!*count) {
       return std::unexpected(missing_topic(subscription.topic, context_.settings.kafka.brokers,
@@ -34,7 +32,9 @@ std::expected<void, Failure> KafkaSource::open() {
     counts.push_back(**count);
   }
   consumer_.set_partition_counts(counts);
-  return consumer_.open();
+  const bool embedded = probe_.embedded();
+  if (!context_.settings.until_end) probe_.disconnect();
+  return consumer_.open(embedded);
 }
 
 bool KafkaSource::failed() {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "nodes/kafka/cluster_probe.hpp"
 #include "nodes/kafka/consumer.hpp"
 #include "nodes/kafka/message_storage.hpp"
 #include "nodes/kafka/offset_tracker.hpp"
@@ -49,6 +50,7 @@ class KafkaSource final : public Source {
   const RunContext& context_;
   OffsetTracker tracker_;
   Consumer consumer_;
+  ClusterProbe probe_;
   PartitionEnds ends_;
   std::deque<Waiting> waiting_;
   std::vector<rd_kafka_message_t*> fetched_;

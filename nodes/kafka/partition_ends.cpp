@@ -71,14 +71,10 @@ bool PartitionEnds::others_reached(Consumer& consumer, const std::map<Partition,
 
 bool PartitionEnds::find_end(Consumer& consumer, Partition partition) {
   if (ends_.contains(partition)) return true;
-  std::int64_t low = 0;
-  std::int64_t high = 0;
-  if (rd_kafka_query_watermark_offsets(
-          consumer.client(), consumer.subscriptions()[partition.first].topic.c_str(),
-          partition.second, &low, &high, request_timeout) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return false;
-  }
-  ends_[partition] = low == high ? 0 : high;  // nothing is left to be read of an empty one
+  const auto found =
+      probe_.watermarks(consumer.subscriptions()[partition.first].topic, partition.second);
+  if (!found) return false;
+  ends_[partition] = found->low == found->high ? 0 : found->high;  // an empty one holds nothing
   return true;
 }
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <utility>
 
+#include "nodes/kafka/cluster_probe.hpp"
 #include "nodes/kafka/consumer.hpp"
 #include "runtime/core/run_settings.hpp"
 
@@ -17,7 +18,9 @@ namespace kaspar::nodes::kafka {
 /// partition might come back unread. One thread calls it.
 class PartitionEnds {
  public:
-  explicit PartitionEnds(const RunSettings& settings) : settings_(settings) {}
+  /// The probe, which is connected before reached() is called, and the settings outlive it.
+  PartitionEnds(const RunSettings& settings, ClusterProbe& probe)
+      : settings_(settings), probe_(probe) {}
 
   [[nodiscard]] bool reached(Consumer& consumer, OffsetTracker& tracker);
 
@@ -30,6 +33,7 @@ class PartitionEnds {
   [[nodiscard]] bool find_end(Consumer& consumer, Partition partition);
 
   const RunSettings& settings_;
+  ClusterProbe& probe_;
   std::map<Partition, std::int64_t> ends_;
   std::chrono::steady_clock::time_point next_look_{};
 };

@@ -10,15 +10,10 @@
 #include "nodes/kafka/cluster_probe.hpp"
 
 namespace kaspar::nodes::kafka {
-namespace {
-
-constexpr int request_timeout = 5'000;
-
-}  // namespace
-
 struct TopicReader::State final : ClientEvents {
-  using ClientEvents::ClientEvents;
+  State(const KafkaSettings& settings, EventLog& log) : ClientEvents(log), probe(settings, log) {}
 
+  ClusterProbe probe;
   std::map<std::pair<std::string, std::int32_t>, std::int64_t> positions;
   std::array<rd_kafka_message_t*, 512> messages{};
   ClientHandle client;
@@ -32,11 +27,11 @@ TopicReader::~TopicReader() { state_->queue.reset(); }
 std::expected<std::unique_ptr<TopicReader>, Failure> TopicReader::open(
     const KafkaSettings& settings, const std::vector<std::string>& topics, bool from_beginning,
     EventLog& log) {
-  ClusterProbe probe(settings, log);
+  auto state = std::make_unique<State>(settings, log);
+  ClusterProbe& probe = state->probe;
   if (auto connected = probe.connect(); !connected) {
     return std::unexpected(std::move(connected.error()));
   }
-  auto state = std::make_unique<State>(log);
   auto client = make_client(
       {.type = RD_KAFKA_CONSUMER,
        .defaults = {{"client.id", "kaspar"}, {"fetch.wait.max.ms", "100"}},
@@ -61,15 +56,9 @@ std::expected<std::unique_ptr<TopicReader>, Failure> TopicReader::open(
           missing_topic(topic, settings.brokers, "create it, or correct the name"));
     }
     for (std::int32_t partition = 0; partition < **count; ++partition) {
-      std::int64_t low = 0;
-      std::int64_t high = 0;
-      const rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(
-          state->client.get(), topic.c_str(), partition, &low, &high, request_timeout);
-      if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        return std::unexpected(Failure{.message = fmt::format("the topic `{}` cannot be read: {}",
-                                                              topic, rd_kafka_err2str(code))});
-      }
-      const std::int64_t first = from_beginning ? low : high;
+      const auto found = probe.watermarks(topic, partition);
+      if (!found) return std::unexpected(found.error());
+      const std::int64_t first = from_beginning ? found->low : found->high;
       state->positions[{topic, partition}] = first;
       rd_kafka_topic_partition_list_add(partitions.get(), topic.c_str(), partition)->offset = first;
     }
@@ -128,17 +117,9 @@ std::expected<std::size_t, Failure> TopicReader::read(
 
 std::expected<bool, Failure> TopicReader::at_end() {
   for (const auto& [partition, position] : state_->positions) {
-    std::int64_t low = 0;
-    std::int64_t high = 0;
-    const rd_kafka_resp_err_t code =
-        rd_kafka_query_watermark_offsets(state_->client.get(), partition.first.c_str(),
-                                         partition.second, &low, &high, request_timeout);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      return std::unexpected(
-          Failure{.message = fmt::format("the end of the topic `{}` cannot be found out: {}",
-                                         partition.first, rd_kafka_err2str(code))});
-    }
-    if (position < high) return false;
+    const auto found = state_->probe.watermarks(partition.first, partition.second);
+    if (!found) return std::unexpected(found.error());
+    if (position < found->high) return false;
   }
   return true;
 }

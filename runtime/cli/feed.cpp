@@ -66,9 +66,10 @@ std::expected<void, Failure> Feed::write_file(const FedTopic& fed, const KafkaSe
     while (!stopping_) {
       auto read = progress->at_end();
       if (!read) return std::unexpected(std::move(read.error()));
-      if (*read && (!pace_.drained || pace_.drained())) break;
+      if (*read) break;
       std::this_thread::sleep_for(milliseconds{5});
     }
+    if (pace_.wait_until_drained) pace_.wait_until_drained([this] { return stopping_.load(); });
     return {};
   };
   const std::int64_t start = std::time(nullptr);

@@ -25,10 +25,11 @@ struct FedTopic {
 class Feed {
  public:
   /// `paced`: an embedded broker keeps little and evicts silently, so that no more is written than
-  /// it surely holds until the group has committed it and `drained` says that its results are read.
+  /// it surely holds until the group has committed it and its results are read, which
+  /// `wait_until_drained` waits for.
   struct Pace {
     bool paced = false;
-    std::function<bool()> drained;
+    std::function<void(const std::function<bool()>& stopped)> wait_until_drained;
   };
 
   Feed(std::vector<FedTopic> topics, Pace pace, EventLog& log)

@@ -161,11 +161,13 @@ ExitStatus run_plan(const RunOptions& options, const Plan& plan, std::vector<Fed
       printing = true;
     }
   }
-  Feed feed(
-      std::move(fed),
-      {.paced = options.embedded,
-       .drained = printing ? [&printer] { return printer.drained(); } : std::function<bool()>{}},
-      *log);
+  Feed::Pace pace{.paced = options.embedded};
+  if (printing) {
+    pace.wait_until_drained = [&printer](const auto& stopped) {
+      printer.wait_until_drained(stopped);
+    };
+  }
+  Feed feed(std::move(fed), std::move(pace), *log);
   if (auto readable = feed.check_files(); !readable) return tell(readable.error());
   if (feed.feeding()) settings.feeding = &feed.feeding();
 

@@ -30,11 +30,11 @@ std::expected<void, Failure> TopicPrinter::start(const KafkaSettings& settings,
   return {};
 }
 
-bool TopicPrinter::drained() {
+void TopicPrinter::wait_until_drained(const std::function<bool()>& stopped) {
   // Only the thread may ask the reader: it answers the next time that it has nothing to print.
-  const std::uint64_t question = asked_.fetch_add(1) + 1;
-  for (int i = 0; i < 100 && answered_ < question; ++i) std::this_thread::sleep_for(wait / 10);
-  return answered_ >= question;
+  const std::uint64_t question = ++asked_;
+  while (answered_ < question && !stopped())
+    std::this_thread::sleep_for(std::chrono::milliseconds{1});
 }
 
 std::expected<void, Failure> TopicPrinter::finish() {

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,9 +31,9 @@ class TopicPrinter {
                                                    const std::vector<std::string>& topics,
                                                    EventLog& log);
 
-  /// Whether everything that the topics hold at this moment is printed, or nothing more will be.
-  /// Any thread, after start().
-  [[nodiscard]] bool drained();
+  /// Returns once everything that the topics hold at this moment is printed, nothing more will be,
+  /// or `stopped` says so. Any thread, one at a time, after start().
+  void wait_until_drained(const std::function<bool()>& stopped);
 
   /// Prints the rest and ends the thread; the failure says why something was not printed.
   [[nodiscard]] std::expected<void, Failure> finish();

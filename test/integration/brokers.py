@@ -1,0 +1,45 @@
+"""Brokers to test against: the real one that `test/kafka/cluster run` starts, and embedded ones of kaspar."""
+import os
+import pathlib
+import re
+import subprocess
+
+from confluent_kafka.admin import AdminClient, NewTopic
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+KASPAR = os.environ.get("KASPAR", str(ROOT / "build" / "dev" / "kaspar"))
+PARTITIONS = 3
+
+
+class RealBroker:
+    def __init__(self):
+        self.address = os.environ["KASPAR_TEST_BROKERS"]
+
+    def create_topics(self, names):
+        admin = AdminClient({"bootstrap.servers": self.address})  # must outlive its answers
+        topics = [NewTopic(name, PARTITIONS, 1, config={"max.message.bytes": "2000000"}) for name in names]
+        for future in admin.create_topics(topics).values():
+            future.result()
+
+    def stop(self):
+        pass
+
+
+class EmbeddedBroker:
+    """A `kaspar broker` process; it gets its topics when it starts."""
+
+    def __init__(self):
+        self.process = None
+        self.address = None
+
+    def create_topics(self, names):
+        topics = [option for name in names for option in ("--topic", f"{name}:{PARTITIONS}")]
+        self.process = subprocess.Popen([KASPAR, "broker", *topics], stdout=subprocess.PIPE, text=True)
+        self.address = self.process.stdout.readline().strip()
+        assert re.fullmatch(r"127\.0\.0\.1:\d+", self.address), self.address
+
+    def stop(self):
+        self.process.terminate()
+        status = self.process.wait(60)
+        self.process.stdout.close()
+        assert status == 0, f"the embedded broker ended with {status}"

@@ -1,0 +1,33 @@
+#!/usr/bin/env python3
+"""The control-chart pipeline on a real broker. Runs under `test/kafka/cluster run`, which sets KASPAR_TEST_BROKERS."""
+import os
+import subprocess
+import sys
+import unittest
+
+import brokers
+from broker_cases import BrokerCases
+
+
+class RealBroker(BrokerCases, unittest.TestCase):
+    ROWS = 20_000
+
+    def make_broker(self):
+        return brokers.RealBroker()
+
+    def test_a_sink_creates_its_topic_if_the_file_says_so(self):
+        job = self.job("create")
+        made = f"{job.id}-made"
+        job.file.write_text(job.file.read_text().replace(
+            f'"{job.outputs}"', f'"{made}", create: {{ partitions = 2, replication = 1 }}'))
+        job.produce([("k", ",".join(["30"] * 60))])
+        job.run_to_end()
+        listed = subprocess.run(["kcat", "-b", job.broker.address, "-L", "-t", made], capture_output=True, text=True,
+                                check=True, timeout=60).stdout
+        self.assertIn(f'topic "{made}" with 2 partitions', listed)
+
+
+if __name__ == "__main__":
+    if not os.environ.get("KASPAR_TEST_BROKERS"):
+        sys.exit("run it by: test/kafka/cluster run -- test/integration/real_broker_test.py")
+    unittest.main()
