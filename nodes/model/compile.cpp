@@ -187,8 +187,14 @@ class Compiler {
     }
     std::string note;
     if (batch == dims.size()) {
-      if (dims.empty() || dims[0] != 1) wrong("has no batch dimension");
-      note = "its fixed first dimension of 1 is the batch";
+      // The second: [60,1,1], a sequence-first model exported for one record.
+      if (!dims.empty() && dims[0] == 1) {
+        note = "its fixed first dimension of 1 is the batch";
+      } else if (dims.size() == 3 && dims[1] == 1) {
+        note = "its fixed second dimension of 1 is the batch";
+      } else {
+        wrong("has no batch dimension");
+      }
     } else {
       dims[batch] = 1;
       note = fmt::format("dimension {} is the batch", batch);

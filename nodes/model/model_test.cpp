@@ -1,144 +1,12 @@
-#include <unistd.h>
-
 #include <cmath>
-#include <filesystem>
-#include <fstream>
 #include <limits>
-#include <memory>
-#include <sstream>
 #include <string>
 #include <vector>
 
-#include "nodes/model/register_model.hpp"
-#include "runtime/core/batch.hpp"
-#include "runtime/core/node_descriptor.hpp"
-#include "test/unit/catch.hpp"
+#include "nodes/model/model_for_test.hpp"
 
 using namespace kaspar;
-
-namespace {
-
-const std::string fixtures = "nodes/model/fixtures/";
-
-const NodeRegistry& nodes() {
-  static const NodeRegistry& registry = []() -> const NodeRegistry& {
-    static NodeRegistry made;
-    nodes::register_model(made);
-    return made;
-  }();
-  return registry;
-}
-
-std::expected<std::shared_ptr<const Resource>, Issue> load(const std::string& path,
-                                                           std::vector<std::string> labels = {}) {
-  Params params;
-  if (!labels.empty()) {
-    ValueList list;
-    for (std::string& label : labels) list.push_back({std::move(label)});
-    params["labels"].data = std::move(list);
-  }
-  return nodes().find(NodeRole::Model, "onnx")->load_model(path, params);
-}
-
-StageCall call_with(std::shared_ptr<const Resource> model, Type type, std::size_t arguments = 1) {
-  StageCall call;
-  for (std::size_t i = 0; i < arguments; ++i) {
-    call.operands.push_back(
-        {.role = "",
-         .expression = {.kind = Expression::Kind::Column, .type = type, .slot = 0, .text = "x"}});
-  }
-  call.name = "y";
-  call.model = std::move(model);
-  return call;
-}
-
-std::expected<Inferred, Issue> infer(const StageCall& call) {
-  return nodes().find(NodeRole::Stage, "apply")->infer(call);
-}
-
-/// One stage `apply m(x) as y` over columns of its own.
-struct Applied {
-  StageCall call;
-  Inferred inferred;
-  std::vector<Column> slots;
-  std::vector<Slot> writes;
-  std::unique_ptr<Operator> op;
-  std::unique_ptr<OperatorState> state;
-
-  Applied(std::shared_ptr<const Resource> model, Type type, Params params = {})
-      : call(call_with(std::move(model), type)) {
-    call.params = std::move(params);
-    auto result = infer(call);
-    REQUIRE(result);
-    inferred = std::move(*result);
-    slots.push_back({.name = "x", .type = type});
-    for (const Column& column : inferred.columns) {
-      writes.push_back(static_cast<Slot>(slots.size()));
-      slots.push_back(column);
-    }
-    op = nodes()
-             .find(NodeRole::Stage, "apply")
-             ->make_operator({.call = call, .writes = writes, .resource = inferred.resource});
-    state = op->make_state();
-  }
-  void run(Batch& batch) {
-    batch.begin_stage(3);
-    op->process(batch, state.get());
-    batch.end_stage();
-  }
-};
-
-std::vector<std::vector<float>> rows_of(const std::string& name) {
-  std::ifstream file(fixtures + name + ".csv");
-  REQUIRE(file);
-  std::vector<std::vector<float>> rows;
-  for (std::string line; std::getline(file, line);) {
-    std::istringstream fields(line);
-    rows.emplace_back();
-    for (std::string field; std::getline(fields, field, ',');) {
-      rows.back().push_back(std::stof(field));
-    }
-  }
-  REQUIRE(rows.size() == 37);
-  return rows;
-}
-
-const Type window{.scalar = ScalarType::F32, .width = 60};
-
-RecordBatch make_records(std::size_t count) {
-  RecordBatch records;
-  records.records.resize(count);
-  return records;
-}
-
-class Folder {
- public:
-  Folder()
-      : path_(std::filesystem::temp_directory_path() /
-              ("kaspar-model-test-" + std::to_string(::getpid()))) {
-    std::filesystem::create_directories(path_);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() { std::filesystem::remove_all(path_); }
-  [[nodiscard]] std::string file(const std::string& name) const { return (path_ / name).string(); }
-
- private:
-  std::filesystem::path path_;
-};
-
-std::string bytes_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  REQUIRE(file);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-void write(const std::string& path, std::string_view bytes) {
-  std::ofstream(path, std::ios::binary)
-      .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-}
-
-}  // namespace
+using namespace kaspar::test;
 
 TEST_CASE("exported models give PyTorch's answers, whatever the layout") {
   const std::string name =
@@ -331,29 +199,6 @@ TEST_CASE("an operator that is not executed is named with its node") {
   CHECK(model.error().code == DiagnosticCode::K0404);
   CHECK(model.error().message == "operator `Einsum` of node `odd one` is not supported");
   CHECK_FALSE(model.error().help.empty());
-}
-
-TEST_CASE("weights beside the model are taken from its folder only") {
-  REQUIRE(load(fixtures + "external.onnx"));
-  const Folder folder;
-  const std::string model = bytes_of(fixtures + "external.onnx");
-  const std::string weights = bytes_of(fixtures + "external.onnx.data");
-  write(folder.file("m.onnx"), model);
-  const auto refused = [&] {
-    auto result = load(folder.file("m.onnx"));
-    REQUIRE_FALSE(result);
-    CHECK(result.error().code == DiagnosticCode::K0405);
-    return result.error().message;
-  };
-  CHECK(refused().find("No such file") != std::string::npos);
-  write(folder.file("external.onnx.data"), weights);
-  CHECK(load(folder.file("m.onnx")));
-  write(folder.file("external.onnx.data"), weights.substr(0, weights.size() - 1));
-  CHECK(refused().find("bytes") != std::string::npos);
-  std::filesystem::remove(folder.file("external.onnx.data"));
-  std::filesystem::create_symlink(std::filesystem::absolute(fixtures + "external.onnx.data"),
-                                  folder.file("external.onnx.data"));
-  CHECK(refused().find("outside the model's folder") != std::string::npos);
 }
 
 TEST_CASE("a missing or odd file is refused") {

@@ -31,6 +31,7 @@ constexpr int most_dimensions = 16;
 
 struct Refused {
   std::string reason;
+  std::string help = {};
 };
 
 class Descriptor {
@@ -294,10 +295,15 @@ class Reader {
       if (entry.key() == "offset") offset = parse_size(entry.value(), "offset");
       if (entry.key() == "length") length = parse_size(entry.value(), "length");
     }
-    const fs::path relative(location);
-    if (location.empty() || location.find('\0') != std::string::npos || relative.is_absolute()) {
-      throw refuse(proto, "names no relative path for its external data");
+    const fs::path relative = fs::path(location).lexically_normal();
+    if (location.empty() || location.find('\0') != std::string::npos || relative == ".") {
+      throw refuse(proto, "names no file for its external data");
     }
+    const auto outside = [&] {
+      return refuse(proto, fmt::format("is in `{}`, outside the model's folder", location),
+                    "weights are read only from the folder that the model is in");
+    };
+    if (relative.is_absolute() || *relative.begin() == "..") throw outside();
     std::error_code error;
     const fs::path model = fs::canonical(path_, error);
     if (error) throw Refused{error.message()};
@@ -306,13 +312,12 @@ class Reader {
     const fs::path folder = model.parent_path();
     const fs::path file = fs::canonical(folder / relative, error);
     if (error) {
-      throw refuse(proto, fmt::format("is in `{}`: {}", location, error.message()));
+      throw refuse(proto, fmt::format("is in `{}`: {}", location, error.message()),
+                   fmt::format("put `{}`, which the exporter wrote, beside the model", location));
     }
     const auto [end, unused] =
         std::mismatch(folder.begin(), folder.end(), file.begin(), file.end());
-    if (end != folder.end()) {
-      throw refuse(proto, fmt::format("is in `{}`, outside the model's folder", location));
-    }
+    if (end != folder.end()) throw outside();
     try {
       return read_file(file.string(), offset, length, largest_weights - weights_);
     } catch (const Refused& refused) {
@@ -320,8 +325,9 @@ class Reader {
     }
   }
 
-  static Refused refuse(const onnx::TensorProto& proto, std::string_view why) {
-    return {fmt::format("its tensor `{}` {}", proto.name(), why)};
+  static Refused refuse(const onnx::TensorProto& proto, std::string_view why,
+                        std::string help = {}) {
+    return {fmt::format("its tensor `{}` {}", proto.name(), why), std::move(help)};
   }
 
   const std::string& path_;
@@ -339,6 +345,7 @@ std::expected<Graph, Issue> read_onnx(const std::string& path) {
     issue.place.part = IssuePlace::Part::File;
     issue.message = fmt::format("cannot use model `{}`: {}", path, refused.reason);
     issue.label = refused.reason;
+    issue.help = refused.help;
     return std::unexpected(std::move(issue));
   }
 }
