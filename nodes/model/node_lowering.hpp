@@ -1,0 +1,99 @@
+// What the operators share while a graph becomes a program: the node at hand, the tensors defined
+// so far, the program's registers, and the bounds that hostile files run into.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "nodes/model/graph.hpp"
+#include "nodes/model/program.hpp"
+#include "nodes/model/tensor.hpp"
+#include "runtime/core/issue.hpp"
+
+namespace kaspar::nodes {
+
+inline constexpr std::size_t most_elements = std::size_t{1} << 25;   // made by all nodes together
+inline constexpr std::size_t most_registers = std::size_t{1} << 22;  // of 64 bytes
+
+/// Thrown by what refuses; `compile` returns the issue.
+struct LoweringRefused {
+  Issue issue;
+};
+
+class NodeLowering {
+ public:
+  explicit NodeLowering(std::int64_t opset) : opset_(opset) {}
+
+  // --- refusals -------------------------------------------------------------------------------
+  [[noreturn]] void refuse(DiagnosticCode code, std::string message, std::string help = {}) const;
+  /// K0404: "operator `X` of node `n` is not supported WHAT"
+  [[noreturn]] void unsupported(std::string_view what) const;
+  /// K0405: the model contradicts itself.
+  [[noreturn]] void damaged(std::string_view why) const;
+  /// Counts elements against `most_elements`: K0407.
+  void charge(std::size_t elements);
+  /// How many elements a shape has, which are charged.
+  std::size_t checked_size(const Dims& dims);
+
+  // --- the node at hand -----------------------------------------------------------------------
+  /// null: none, inputs or outputs of the graph are worked on.
+  void enter(const GraphNode* node) { node_ = node; }
+  [[nodiscard]] std::int64_t opset() const { return opset_; }
+  [[nodiscard]] const std::string& op() const { return node_->op; }
+  [[nodiscard]] std::size_t input_count() const { return node_->inputs.size(); }
+  [[nodiscard]] bool has(std::size_t i) const {
+    return i < node_->inputs.size() && !node_->inputs[i].empty();
+  }
+  [[nodiscard]] const Tensor& in(std::size_t i) const;
+  [[nodiscard]] const Attribute* attribute(std::string_view name) const;
+  [[nodiscard]] std::int64_t integer(std::string_view name, std::int64_t otherwise) const;
+  [[nodiscard]] float number(std::string_view name, float otherwise) const;
+  /// Integers that are an attribute in old versions and an input in new ones.
+  [[nodiscard]] Dims integers(std::string_view name, std::size_t input);
+  [[nodiscard]] Dims known_integers(std::size_t i);
+  [[nodiscard]] std::size_t axis_of(std::int64_t axis, std::size_t rank) const;
+  /// Sets the node's output of that number, if it has it.
+  void define(std::size_t output, Tensor tensor);
+
+  // --- tensors --------------------------------------------------------------------------------
+  void define(const std::string& name, Tensor tensor) { tensors_[name] = std::move(tensor); }
+  [[nodiscard]] bool defined(const std::string& name) const { return tensors_.contains(name); }
+  [[nodiscard]] const Tensor& tensor(const std::string& name) const { return tensors_.at(name); }
+  Tensor from_constant(const Constant& constant);
+
+  // --- the program ----------------------------------------------------------------------------
+  [[nodiscard]] Program& program() { return program_; }
+  void emit(Step step) { program_.steps.push_back(std::move(step)); }
+  Register allocate(std::size_t count);
+  /// The tensor in the registers from `first` on.
+  Tensor new_tensor(Dims dims, Register first, bool integer = false);
+  /// The tensor in registers, also if it was known.
+  Tensor in_registers(const Tensor& tensor);
+  /// The first of as many registers in a row that hold the tensor.
+  Register contiguous(const Tensor& tensor);
+
+  // --- placing elements -----------------------------------------------------------------------
+  [[nodiscard]] Tensor ordered(const Tensor& from, Dims dims, const Order& order) const;
+  Tensor reshaped(const Tensor& from, Dims dims);
+  /// Elements of `dims` in the order of an odometer over counts[], each digit d of which moves by
+  /// stride[d], from `start`.
+  Order walk(const Dims& counts, const Dims& strides, std::int64_t start = 0);
+  /// The shape that two shapes are broadcast to.
+  [[nodiscard]] Dims broadcast(const Dims& left, const Dims& right) const;
+  /// Broadcast to a shape that `broadcast` gave.
+  Tensor expanded(const Tensor& from, const Dims& dims);
+  Tensor transposed(const Tensor& from, const std::vector<std::size_t>& axes);
+
+ private:
+  std::int64_t opset_;
+  const GraphNode* node_ = nullptr;
+  std::map<std::string, Tensor, std::less<>> tensors_;
+  std::size_t elements_ = 0;
+  Program program_;
+};
+
+}  // namespace kaspar::nodes

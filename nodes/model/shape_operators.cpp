@@ -1,0 +1,286 @@
+// Operators that place elements or compute over shapes: they cost nothing when records run.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <numeric>
+#include <utility>
+
+#include "nodes/model/operators.hpp"
+
+namespace kaspar::nodes {
+namespace {
+
+constexpr std::int64_t most_step = 1 << 30;
+
+void identity(NodeLowering& node) {
+  node.charge(node.in(0).size());
+  node.define(0, node.in(0));
+}
+
+void constant(NodeLowering& node) {
+  Tensor out{.known = true};
+  if (const Attribute* tensor = node.attribute("value"); tensor != nullptr && tensor->has_tensor) {
+    out = node.from_constant(tensor->tensor);
+  } else if (const Attribute* one = node.attribute("value_float")) {
+    out.floats = {one->number};
+  } else if (const Attribute* whole = node.attribute("value_int")) {
+    out.integer = true;
+    out.ints = {whole->integer};
+  } else if (const Attribute* some = node.attribute("value_floats")) {
+    out.floats = some->numbers;
+    out.dims = {static_cast<std::int64_t>(out.floats.size())};
+  } else if (const Attribute* wholes = node.attribute("value_ints")) {
+    out.integer = true;
+    out.ints = wholes->integers;
+    out.dims = {static_cast<std::int64_t>(out.ints.size())};
+  } else {
+    node.unsupported("with a value of this kind");
+  }
+  node.charge(out.size());
+  node.define(0, std::move(out));
+}
+
+void constant_of_shape(NodeLowering& node) {
+  Tensor value{.dims = {1}, .known = true, .floats = {0.0F}};
+  if (const Attribute* given = node.attribute("value"); given != nullptr && given->has_tensor) {
+    value = node.from_constant(given->tensor);
+    if (value.size() != 1) node.damaged("a value of more than one element");
+  }
+  const Dims dims = node.known_integers(0);
+  node.define(0, node.ordered(value, dims, Order(node.checked_size(dims), 0)));
+}
+
+void shape(NodeLowering& node) {
+  const Dims& dims = node.in(0).dims;
+  const auto rank = static_cast<std::int64_t>(dims.size());
+  const auto clamp = [&](std::int64_t at) {
+    return std::clamp<std::int64_t>(at < 0 ? at + rank : at, 0, rank);
+  };
+  const std::int64_t start = clamp(node.integer("start", 0));
+  const std::int64_t end = std::max(start, clamp(node.integer("end", rank)));
+  node.define(0, {.dims = {end - start},
+                  .integer = true,
+                  .known = true,
+                  .ints = Dims(dims.begin() + start, dims.begin() + end)});
+}
+
+void gather(NodeLowering& node) {
+  const Tensor& from = node.in(0);
+  const Tensor& indexes = node.in(1);
+  const std::size_t axis = node.axis_of(node.integer("axis", 0), from.dims.size());
+  const Dims wanted = node.known_integers(1);
+  const std::size_t outer = product(from.dims, 0, axis);
+  const auto count = static_cast<std::int64_t>(from.dims[axis]);
+  const std::size_t inner = product(from.dims, axis + 1, from.dims.size());
+  Dims dims(from.dims.begin(), from.dims.begin() + static_cast<std::ptrdiff_t>(axis));
+  dims.insert(dims.end(), indexes.dims.begin(), indexes.dims.end());
+  dims.insert(dims.end(), from.dims.begin() + static_cast<std::ptrdiff_t>(axis) + 1,
+              from.dims.end());
+  Order order;
+  order.reserve(node.checked_size(dims));
+  for (std::size_t o = 0; o < outer; ++o) {
+    for (const std::int64_t index : wanted) {
+      if (index < -count || index >= count)
+        node.damaged(fmt::format("index {} of {}", index, count));
+      const auto at = static_cast<std::size_t>(index < 0 ? index + count : index);
+      for (std::size_t i = 0; i < inner; ++i) {
+        order.push_back(
+            static_cast<std::uint32_t>((o * static_cast<std::size_t>(count) + at) * inner + i));
+      }
+    }
+  }
+  node.define(0, node.ordered(from, dims, order));
+}
+
+void unsqueeze(NodeLowering& node) {
+  const Tensor& from = node.in(0);
+  const Dims axes = node.integers("axes", 1);
+  const std::size_t rank = from.dims.size() + axes.size();
+  std::vector<bool> added(rank, false);
+  for (const std::int64_t axis : axes) {
+    const std::size_t at = node.axis_of(axis, rank);
+    if (added[at]) node.damaged("an axis that is given twice");
+    added[at] = true;
+  }
+  Dims dims;
+  std::size_t next = 0;
+  for (std::size_t d = 0; d < rank; ++d) dims.push_back(added[d] ? 1 : from.dims[next++]);
+  node.define(0, node.reshaped(from, dims));
+}
+
+void squeeze(NodeLowering& node) {
+  const Tensor& from = node.in(0);
+  const Dims axes = node.integers("axes", 1);
+  std::vector<bool> gone(from.dims.size(), false);
+  for (const std::int64_t axis : axes) gone[node.axis_of(axis, from.dims.size())] = true;
+  Dims dims;
+  for (std::size_t d = 0; d < from.dims.size(); ++d) {
+    if (axes.empty()) gone[d] = from.dims[d] == 1;
+    if (!gone[d]) dims.push_back(from.dims[d]);
+  }
+  node.define(0, node.reshaped(from, dims));
+}
+
+void concat(NodeLowering& node) {
+  const std::size_t parts = node.input_count();
+  const std::size_t axis = node.axis_of(node.integer("axis", 0), node.in(0).dims.size());
+  Dims dims = node.in(0).dims;
+  dims[axis] = 0;
+  bool known = true;
+  for (std::size_t p = 0; p < parts; ++p) {
+    const Tensor& part = node.in(p);
+    if (part.dims.size() != dims.size()) node.damaged("parts of different dimensions");
+    for (std::size_t d = 0; d < dims.size(); ++d) {
+      if (d != axis && part.dims[d] != dims[d]) node.damaged("parts of different shapes");
+    }
+    dims[axis] += part.dims[axis];
+    known = known && part.known;
+  }
+  Tensor out{.dims = dims, .integer = node.in(0).integer, .known = known};
+  node.checked_size(dims);
+  std::vector<Tensor> held;
+  for (std::size_t p = 0; p < parts; ++p) {
+    if (node.in(p).integer != out.integer) node.damaged("parts of different types");
+    held.push_back(known ? node.in(p) : node.in_registers(node.in(p)));
+  }
+  const auto append = [](auto& to, const auto& from, std::size_t start, std::size_t count) {
+    to.insert(to.end(), from.begin() + static_cast<std::ptrdiff_t>(start),
+              from.begin() + static_cast<std::ptrdiff_t>(start + count));
+  };
+  for (std::size_t o = 0; o < product(dims, 0, axis); ++o) {
+    for (const Tensor& part : held) {
+      const std::size_t run = product(part.dims, axis, dims.size());
+      if (!known) {
+        append(out.refs, part.refs, o * run, run);
+      } else if (out.integer) {
+        append(out.ints, part.ints, o * run, run);
+      } else {
+        append(out.floats, part.floats, o * run, run);
+      }
+    }
+  }
+  node.define(0, std::move(out));
+}
+
+void slice(NodeLowering& node) {
+  const Tensor& from = node.in(0);
+  const std::size_t rank = from.dims.size();
+  const Dims starts = node.integers("starts", 1);
+  const Dims ends = node.integers("ends", 2);
+  Dims axes = node.integers("axes", 3);
+  Dims steps = node.has(4) ? node.known_integers(4) : Dims(starts.size(), 1);
+  if (axes.empty()) {
+    axes.resize(starts.size());
+    std::iota(axes.begin(), axes.end(), 0);
+  }
+  if (ends.size() != starts.size() || axes.size() != starts.size() ||
+      steps.size() != starts.size()) {
+    node.damaged("starts, ends, axes and steps of different lengths");
+  }
+  Dims counts = from.dims;
+  Dims strides = strides_of(from.dims);
+  std::int64_t first = 0;
+  for (std::size_t i = 0; i < starts.size(); ++i) {
+    const std::size_t axis = node.axis_of(axes[i], rank);
+    const std::int64_t size = from.dims[axis];
+    const std::int64_t step = steps[i];
+    if (size == 0) continue;
+    if (step == 0 || step < -most_step || step > most_step)
+      node.damaged(fmt::format("step {}", step));
+    const auto place = [&](std::int64_t at, std::int64_t low, std::int64_t high) {
+      return std::clamp(at < 0 ? at + size : at, low, high);
+    };
+    const std::int64_t start = step > 0 ? place(starts[i], 0, size) : place(starts[i], 0, size - 1);
+    const std::int64_t end = step > 0 ? place(ends[i], 0, size) : place(ends[i], -1, size - 1);
+    const std::int64_t span = step > 0 ? end - start : start - end;
+    const std::int64_t stride = std::abs(step);
+    counts[axis] = span <= 0 ? 0 : (span + stride - 1) / stride;
+    first += start * strides[axis];
+    strides[axis] *= step;
+  }
+  node.define(0, node.ordered(from, counts, node.walk(counts, strides, first)));
+}
+
+void expand(NodeLowering& node) {
+  const Dims dims = node.broadcast(node.in(0).dims, node.known_integers(1));
+  node.define(0, node.expanded(node.in(0), dims));
+}
+
+void reshape(NodeLowering& node) {
+  const Tensor& from = node.in(0);
+  Dims dims = node.integers("shape", 1);
+  const bool zero_stays = node.integer("allowzero", 0) != 0;
+  std::size_t open = dims.size();
+  std::size_t rest = 1;
+  for (std::size_t d = 0; d < dims.size(); ++d) {
+    if (dims[d] == 0 && !zero_stays) {
+      if (d >= from.dims.size()) node.damaged("a shape that takes over what is not there");
+      dims[d] = from.dims[d];
+    }
+    if (dims[d] == -1) {
+      if (open != dims.size()) node.damaged("a shape with two open dimensions");
+      open = d;
+    } else if (dims[d] < 0) {
+      node.damaged(fmt::format("a shape {}", text(dims)));
+    } else if (dims[d] != 0 && static_cast<std::size_t>(dims[d]) > most_elements / rest) {
+      node.damaged(fmt::format("a shape {}", text(dims)));
+    } else {
+      rest *= std::max<std::size_t>(1, static_cast<std::size_t>(dims[d]));
+    }
+  }
+  if (open != dims.size()) dims[open] = static_cast<std::int64_t>(from.size() / rest);
+  node.define(0, node.reshaped(from, dims));
+}
+
+void flatten(NodeLowering& node) {
+  const Tensor& from = node.in(0);
+  const auto rank = static_cast<std::int64_t>(from.dims.size());
+  std::int64_t axis = node.integer("axis", 1);
+  if (axis < 0) axis += rank;
+  if (axis < 0 || axis > rank) node.damaged("an axis outside");
+  const auto at = static_cast<std::size_t>(axis);
+  node.define(0, node.reshaped(
+                     from, {static_cast<std::int64_t>(product(from.dims, 0, at)),
+                            static_cast<std::int64_t>(product(from.dims, at, from.dims.size()))}));
+}
+
+void transpose(NodeLowering& node) {
+  const Tensor& from = node.in(0);
+  std::vector<std::size_t> axes;
+  if (const Attribute* perm = node.attribute("perm")) {
+    std::vector<bool> seen(from.dims.size(), false);
+    if (perm->integers.size() != from.dims.size()) node.damaged("`perm` of another length");
+    for (const std::int64_t axis : perm->integers) {
+      axes.push_back(node.axis_of(axis, from.dims.size()));
+      if (seen[axes.back()]) node.damaged("`perm` has an axis twice");
+      seen[axes.back()] = true;
+    }
+  } else {
+    for (std::size_t d = from.dims.size(); d-- > 0;) axes.push_back(d);
+  }
+  node.define(0, node.transposed(from, axes));
+}
+}  // namespace
+
+std::span<const NamedOperator> shape_operators() noexcept {
+  static constexpr auto operators = std::to_array<NamedOperator>({
+      {"Concat", concat},
+      {"Constant", constant},
+      {"ConstantOfShape", constant_of_shape},
+      {"Expand", expand},
+      {"Flatten", flatten},
+      {"Gather", gather},
+      {"Identity", identity},
+      {"Reshape", reshape},
+      {"Shape", shape},
+      {"Slice", slice},
+      {"Squeeze", squeeze},
+      {"Transpose", transpose},
+      {"Unsqueeze", unsqueeze},
+  });
+  return operators;
+}
+
+}  // namespace kaspar::nodes
