@@ -60,6 +60,12 @@ class Checker {
   }
 
  private:
+  /// The value of an endpoint's option, and where it stands.
+  struct Named {
+    std::string name;
+    Span span;
+  };
+
   bool enter(const ast::Name& name, Definition definition) {
     if (name.empty()) return false;
     if (name.text == "meta" ||
@@ -206,6 +212,10 @@ class Checker {
       (written.source ? source_topics_ : sink_topics_)
           .push_back({string_param(endpoint.params, "topic"), topic->second});
     }
+    if (const auto group = options.values.find("group");
+        group != options.values.end() && written.source && options.fine) {
+      one_group({string_param(endpoint.params, "group"), group->second});
+    }
     return options.fine;
   }
 
@@ -310,6 +320,20 @@ class Checker {
     }
   }
 
+  /// All sources of consumer groups share one consumer.
+  void one_group(Named group) {
+    if (!group_) {
+      group_ = std::move(group);
+    } else if (group_->name != group.name) {
+      report_.error(DiagnosticCode::K0602, group.span,
+                    fmt::format("the sources of a file are read by one consumer, in one group, but "
+                                "here are `{}` and `{}`",
+                                group_->name, group.name),
+                    "give both sources the same group, or write two files",
+                    {{group_->span, "the other group is given here"}});
+    }
+  }
+
   void feedback() {
     for (const auto& [topic, span] : sink_topics_) {
       for (const auto& [read, source_span] : source_topics_) {
@@ -333,11 +357,6 @@ class Checker {
     }
   }
 
-  struct Topic {
-    std::string name;
-    Span span;
-  };
-
   const ast::File& file_;
   const NodeRegistry& registry_;
   Report report_;
@@ -346,8 +365,9 @@ class Checker {
   Definitions definitions_;
   std::optional<ErrorPolicy> on_error_;
   bool on_error_given_ = false;
-  std::vector<Topic> source_topics_;
-  std::vector<Topic> sink_topics_;
+  std::vector<Named> source_topics_;
+  std::vector<Named> sink_topics_;
+  std::optional<Named> group_;  // of the first source that has one
 };
 
 }  // namespace

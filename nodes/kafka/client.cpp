@@ -4,13 +4,18 @@
 #include <syslog.h>
 
 #include <array>
+#include <cstring>
 
 #include "nodes/kafka/client_version.hpp"
 
 namespace kaspar::nodes::kafka {
 namespace {
 
-void on_log(const rd_kafka_t* client, int level, const char*, const char* text) {
+constexpr std::chrono::seconds repeat_after{10};
+
+void on_log(const rd_kafka_t* client, int level, const char* facility, const char* text) {
+  // Failed connections and requests come as errors too.
+  if (std::strcmp(facility, "FAIL") == 0 || std::strcmp(facility, "ERROR") == 0) level = LOG_DEBUG;
   static_cast<ClientEvents*>(rd_kafka_opaque(client))->heard(level, text);
 }
 
@@ -95,6 +100,10 @@ void ClientEvents::error(rd_kafka_t* client, rd_kafka_resp_err_t code,
       if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) trouble_ = reason;
       return;
     }
+    const auto now = std::chrono::steady_clock::now();
+    const auto [last, first] = told_.try_emplace(code, now);
+    if (!first && now - last->second < repeat_after) return;
+    last->second = now;
   }
   log_.write(LogLevel::Warning, "kafka_trouble", reason, {{"error", rd_kafka_err2name(code)}});
 }

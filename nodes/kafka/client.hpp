@@ -3,7 +3,9 @@
 
 #include <rdkafka.h>
 
+#include <chrono>
 #include <expected>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -17,7 +19,8 @@
 
 namespace kaspar::nodes::kafka {
 
-/// Hears a client's log lines and errors, from any of librdkafka's threads. A client's callbacks
+/// Hears a client's log lines and errors, from any of librdkafka's threads, and tells each kind of
+/// trouble once in ten seconds, for librdkafka repeats it with every attempt. A client's callbacks
 /// get it as their opaque; it outlives the client.
 class ClientEvents {
  public:
@@ -39,6 +42,7 @@ class ClientEvents {
   EventLog& log_;
   mutable std::mutex mutex_;
   bool connected_ = false;
+  std::map<rd_kafka_resp_err_t, std::chrono::steady_clock::time_point> told_;
   std::optional<std::string> fatal_;
   std::string trouble_;
 };

@@ -15,6 +15,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds revoke_drain{10'000};  // well below max.poll.interval.ms
 constexpr milliseconds revoke_commit{5'000};
+constexpr milliseconds least_time_to_leave{2'000};
 
 milliseconds until(Consumer::Clock::time_point deadline) {
   return std::max(milliseconds{0},
@@ -241,6 +242,8 @@ bool Consumer::take_commit_result(rd_kafka_resp_err_t code,
     }
   }
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return true;
+  // While the process leaves, that is told once, as its failure.
+  if (Clock::now() >= close_by_) return false;
   log().write(LogLevel::Warning, "commit_failed",
               "offsets were not committed; they are tried again",
               {{"error", rd_kafka_err2str(code)}});
@@ -271,13 +274,7 @@ std::expected<void, Failure> Consumer::close(milliseconds within) {
   if (!client_) return {};
   const auto deadline = close_by_ = Clock::now() + within;
   const bool committed = commit_until(deadline);
-  // Leaving the group serves revocations, which need the offsets committed above only.
-  const QueueHandle closing{rd_kafka_queue_new(client_.get())};
-  const ErrorHandle error{rd_kafka_consumer_close_queue(client_.get(), closing.get())};
-  const auto leave_by = std::max(deadline, Clock::now() + milliseconds{500});
-  while (!error && rd_kafka_consumer_closed(client_.get()) == 0 && Clock::now() < leave_by) {
-    rd_kafka_queue_poll_callback(closing.get(), 20);
-  }
+  leave(std::max(deadline, Clock::now() + least_time_to_leave));
   if (committed) return {};
   return std::unexpected(
       Failure{.message = fmt::format("the offsets of the group `{}` could not be committed within "
@@ -286,11 +283,30 @@ std::expected<void, Failure> Consumer::close(milliseconds within) {
               .help = "records that were processed are read again by the next run"});
 }
 
-void Consumer::destroy() noexcept {
+// The last rebalance is served here: it gives up what is not acknowledged, for nothing more will
+// be.
+void Consumer::leave(Clock::time_point deadline) {
+  if (std::exchange(left_, true)) return;
+  close_by_ = std::min(close_by_, Clock::now());
+  const QueueHandle closing{rd_kafka_queue_new(client_.get())};
+  const ErrorHandle error{rd_kafka_consumer_close_queue(client_.get(), closing.get())};
+  while (!error && rd_kafka_consumer_closed(client_.get()) == 0 && Clock::now() < deadline) {
+    rd_kafka_queue_poll_callback(closing.get(), 20);
+  }
+}
+
+Consumer::~Consumer() {
   messages_.reset();
   if (!client_) return;
-  // close() left the group, or there was no time for it.
-  rd_kafka_destroy_flags(client_.release(), RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+  leave(Clock::now() + least_time_to_leave);
+  if (rd_kafka_consumer_closed(client_.get()) != 0) {
+    rd_kafka_destroy_flags(client_.release(), RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+  } else {
+    // Destroying it would wait for ever for what keeps it from closing; the process is about to
+    // end.
+    log().write(LogLevel::Warning, "consumer_trouble", "the consumer could not leave its group");
+    (void)client_.release();
+  }
 }
 
 }  // namespace kaspar::nodes::kafka

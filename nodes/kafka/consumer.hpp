@@ -48,7 +48,7 @@ class Consumer final : private ClientEvents {
         settings_(context.settings) {}
   Consumer(const Consumer&) = delete;
   Consumer& operator=(const Consumer&) = delete;
-  ~Consumer() { destroy(); }
+  ~Consumer();
 
   /// What the cluster says of each subscription's topic, in their order.
   void set_partition_counts(const std::vector<int>& counts) {
@@ -94,7 +94,7 @@ class Consumer final : private ClientEvents {
   void commit_if_due();
   [[nodiscard]] bool commit_until(Clock::time_point deadline);
   bool take_commit_result(rd_kafka_resp_err_t code, const rd_kafka_topic_partition_list_t* offsets);
-  void destroy() noexcept;
+  void leave(Clock::time_point deadline);
 
   std::string group_;
   std::vector<Subscription> subscriptions_;
@@ -107,6 +107,7 @@ class Consumer final : private ClientEvents {
   Clock::time_point last_commit_ = Clock::now();
   Clock::time_point close_by_ = Clock::time_point::max();
   bool committing_ = false;
+  bool left_ = false;  // the group, or it was tried
 };
 
 }  // namespace kaspar::nodes::kafka

@@ -1,0 +1,410 @@
+// The node against an embedded broker: what a source and a sink do as the engine drives them.
+#include <map>
+#include <mutex>
+#include <set>
+
+#include "nodes/kafka/embedded_broker.hpp"
+#include "nodes/kafka/kafka_sink.hpp"
+#include "nodes/kafka/kafka_source.hpp"
+#include "nodes/kafka/topic_writer.hpp"
+#include "runtime/core/node_descriptor.hpp"
+#include "test/unit/catch.hpp"
+
+using namespace kaspar;
+using namespace kaspar::nodes::kafka;
+using namespace std::chrono_literals;
+
+namespace kaspar::nodes {
+void register_kafka(NodeRegistry& registry);
+}
+
+namespace {
+
+struct SilentLog final : EventLog {
+  void write(LogLevel, std::string_view, std::string_view,
+             std::initializer_list<LogField>) noexcept override {}
+};
+
+/// A broker with the topics `in` and `out` of two partitions, and settings that lead to it.
+struct World {
+  World() {
+    auto started = EmbeddedBroker::start();
+    REQUIRE(started.has_value());
+    broker.emplace(std::move(*started));
+    REQUIRE(broker->create_topic("in", 2).has_value());
+    REQUIRE(broker->create_topic("out", 2).has_value());
+    settings.kafka.brokers = broker->address();
+    settings.commit_interval = 10ms;
+  }
+
+  void write(int first, int count) {
+    auto writer = TopicWriter::open(settings.kafka, "in", log, nullptr);
+    REQUIRE(writer.has_value());
+    for (int i = first; i < first + count; ++i) {
+      REQUIRE((*writer)->write(std::to_string(i), "value " + std::to_string(i)).has_value());
+    }
+    REQUIRE((*writer)->flush(30s).has_value());
+  }
+
+  std::unique_ptr<KafkaSource> source(StartOffset start = {}) {
+    return std::make_unique<KafkaSource>(
+        "group", std::vector<Subscription>{{.topic = "in", .start = start}}, context);
+  }
+
+  SilentLog log;
+  std::optional<EmbeddedBroker> broker;
+  RunSettings settings;
+  RunContext context{.settings = settings, .log = log};
+};
+
+using Batches = std::vector<std::unique_ptr<RecordBatch>>;
+
+constexpr ReadLimits some{.records = 64, .bytes = 1u << 20, .wait = 50ms};
+
+/// Reads until that many records have come, and keeps their batches.
+void read(KafkaSource& source, std::size_t count, Batches& batches) {
+  const auto deadline = std::chrono::steady_clock::now() + 60s;
+  std::size_t records = 0;
+  for (const auto& batch : batches) records += batch->records.size();
+  while (records < count) {
+    REQUIRE(std::chrono::steady_clock::now() < deadline);
+    auto batch = std::make_unique<RecordBatch>();
+    const ReadStatus status = source.read(*batch, some);
+    REQUIRE(status != ReadStatus::Failed);
+    if (status != ReadStatus::Records) continue;
+    records += batch->records.size();
+    batches.push_back(std::move(batch));
+  }
+}
+
+std::multiset<std::string> keys(const Batches& batches) {
+  std::multiset<std::string> found;
+  for (const auto& batch : batches) {
+    for (const Record& record : batch->records) found.emplace(record.key);
+  }
+  return found;
+}
+
+class Heard final : public DeliveryListener {
+ public:
+  void delivered() noexcept override { ++delivered_; }
+  void failed(Failure failure) noexcept override {
+    ++failed_;
+    why_ = failure.message;
+  }
+  std::atomic<int> delivered_{0};
+  std::atomic<int> failed_{0};
+  std::string why_;
+};
+
+}  // namespace
+
+TEST_CASE("records come with key, value and place, in order of each partition") {
+  World world;
+  world.write(0, 200);
+  auto source = world.source();
+  REQUIRE(source->open().has_value());
+  Batches batches;
+  read(*source, 200, batches);
+  std::map<std::int32_t, std::int64_t> next;
+  for (const auto& batch : batches) {
+    CHECK(batch->records.size() <= some.records);
+    for (const Record& record : batch->records) {
+      const PartitionSpan& span = batch->spans[record.span];
+      CHECK(span.topic == "in");
+      CHECK(record.offset == next[span.partition]++);
+      CHECK(record.value == "value " + std::string{record.key});
+      CHECK(record.has_key);
+      CHECK(record.has_value);
+      CHECK(record.timestamp > 0);
+    }
+  }
+  CHECK(next.size() == 2);
+  CHECK(keys(batches).size() == 200);
+  batches.clear();
+  CHECK(source->close(10s).has_value());
+}
+
+TEST_CASE("what was acknowledged is not read again, what was not is") {
+  World world;
+  world.write(0, 100);
+  std::multiset<std::string> left;
+  {
+    auto source = world.source();
+    REQUIRE(source->open().has_value());
+    Batches batches;
+    read(*source, 100, batches);
+    // All but the last batch of each partition, and in the wrong order.
+    std::set<std::int32_t> seen;
+    for (auto batch = batches.rbegin(); batch != batches.rend(); ++batch) {
+      bool last = false;
+      for (const PartitionSpan& span : (*batch)->spans) {
+        last = seen.insert(span.partition).second || last;
+      }
+      if (last) {
+        for (const Record& record : (*batch)->records) left.emplace(record.key);
+      } else {
+        source->acknowledge(**batch);
+      }
+    }
+    batches.clear();
+    CHECK(source->close(10s).has_value());
+  }
+  auto source = world.source();
+  REQUIRE(source->open().has_value());
+  Batches batches;
+  read(*source, left.size(), batches);
+  CHECK(keys(batches) == left);
+  batches.clear();
+  CHECK(source->close(10s).has_value());
+}
+
+TEST_CASE("another member takes partitions over only once what was read of them is acknowledged") {
+  World world;
+  world.write(0, 100);
+  auto first = world.source();
+  REQUIRE(first->open().has_value());
+  Batches firsts;
+  read(*first, 100, firsts);
+  auto second = world.source();
+  REQUIRE(second->open().has_value());
+  // The first one gives a partition up while its reader waits in the rebalance; the
+  // acknowledgement comes from another thread, as from the graph.
+  std::thread acknowledging([&] {
+    std::this_thread::sleep_for(200ms);
+    for (const auto& batch : firsts) first->acknowledge(*batch);
+  });
+  std::atomic<bool> stop{false};
+  std::thread reading([&] {
+    Batches more;
+    RecordBatch batch;
+    while (!stop) {
+      batch.clear();
+      if (first->read(batch, some) == ReadStatus::Records) first->acknowledge(batch);
+    }
+  });
+  // Whatever the second one reads was written after the handover.
+  Batches seconds;
+  const auto deadline = std::chrono::steady_clock::now() + 60s;
+  int written = 100;
+  while (seconds.empty() && std::chrono::steady_clock::now() < deadline) {
+    world.write(written, 10);
+    written += 10;
+    auto batch = std::make_unique<RecordBatch>();
+    if (second->read(*batch, some) == ReadStatus::Records) seconds.push_back(std::move(batch));
+  }
+  acknowledging.join();
+  stop = true;
+  reading.join();
+  REQUIRE_FALSE(seconds.empty());
+  for (const std::string& key : keys(seconds)) CHECK(std::stoi(key) >= 100);
+  firsts.clear();
+  seconds.clear();
+  CHECK(second->close(10s).has_value());
+  CHECK(first->close(10s).has_value());
+}
+
+TEST_CASE("`latest` begins after what is there, and keeps to it") {
+  World world;
+  world.write(0, 20);
+  const StartOffset latest{.kind = StartOffset::Kind::Latest};
+  {
+    auto source = world.source(latest);
+    REQUIRE(source->open().has_value());
+    RecordBatch batch;
+    const auto deadline = std::chrono::steady_clock::now() + 3s;
+    while (std::chrono::steady_clock::now() < deadline) {
+      REQUIRE(source->read(batch, some) == ReadStatus::Idle);
+    }
+    CHECK(source->close(10s).has_value());
+  }
+  world.write(20, 20);  // while nobody reads: `latest` must not skip it now
+  auto source = world.source(latest);
+  REQUIRE(source->open().has_value());
+  Batches batches;
+  read(*source, 20, batches);
+  for (const std::string& key : keys(batches)) CHECK(std::stoi(key) >= 20);
+  batches.clear();
+  CHECK(source->close(10s).has_value());
+}
+
+TEST_CASE("a run to the end ends, also of an empty topic") {
+  World world;
+  world.settings.until_end = true;
+  const auto records_until_end = [&] {
+    auto source = world.source();
+    REQUIRE(source->open().has_value());
+    std::size_t records = 0;
+    const auto deadline = std::chrono::steady_clock::now() + 60s;
+    RecordBatch batch;
+    while (true) {
+      REQUIRE(std::chrono::steady_clock::now() < deadline);
+      batch.clear();
+      const ReadStatus status = source->read(batch, some);
+      REQUIRE(status != ReadStatus::Failed);
+      if (status == ReadStatus::End) break;
+      records += batch.records.size();
+      if (status == ReadStatus::Records) source->acknowledge(batch);
+    }
+    batch.clear();
+    REQUIRE(source->close(10s).has_value());
+    return records;
+  };
+  CHECK(records_until_end() == 0);
+  world.write(0, 130);
+  CHECK(records_until_end() == 130);
+  CHECK(records_until_end() == 0);
+}
+
+TEST_CASE("a sink writes keys, null values and dead letters with their headers") {
+  World world;
+  auto producer =
+      std::make_shared<Producer>(std::vector<ProducedTopic>{{.name = "in"}}, world.context);
+  KafkaSink sink(producer, 0);
+  REQUIRE(sink.open().has_value());
+  CHECK(sink.largest_record() < default_max_message_bytes);
+  CHECK(sink.largest_record() > default_max_message_bytes - 2'000);
+  const DeadLetter letter{.stage = "parse",
+                          .code = DiagnosticCode::K0901,
+                          .message = "too short",
+                          .topic = "origin",
+                          .partition = 3,
+                          .offset = 44};
+  const std::string large(2'000'000, '7');
+  const Header own{.name = "trace", .value = "abc"};
+  const std::vector<OutputRecord> records = {
+      {.key = "a", .value = "plain", .has_key = true},
+      {.key = "a", .has_key = true, .has_value = false},
+      {.key = "a", .value = "with", .headers = {&own, 1}, .timestamp = 1234, .has_key = true},
+      {.key = "a", .value = "1,2", .dead_letter = &letter, .has_key = true},
+      {.key = "a", .value = large, .dead_letter = &letter, .has_key = true},
+      {.value = "no key"}};
+  Heard heard;
+  sink.write(records, heard);
+  REQUIRE(sink.close(30s).has_value());
+  CHECK(heard.delivered_ == 1);
+  CHECK(heard.failed_ == 0);
+
+  auto source = world.source();
+  REQUIRE(source->open().has_value());
+  Batches batches;
+  read(*source, records.size(), batches);
+  std::vector<std::pair<const RecordBatch*, std::size_t>> keyed;
+  for (const auto& batch : batches) {
+    for (std::size_t i = 0; i < batch->records.size(); ++i) {
+      if (batch->records[i].has_key) {
+        keyed.emplace_back(batch.get(), i);
+      } else {
+        CHECK(batch->records[i].value == "no key");
+      }
+    }
+  }
+  REQUIRE(keyed.size() == 5);
+  const auto record = [&](std::size_t i) { return keyed[i].first->records[keyed[i].second]; };
+  const auto headers = [&](std::size_t i) {
+    std::vector<Header> list;
+    keyed[i].first->storage->headers(keyed[i].second, list);
+    std::map<std::string, std::string> found;
+    for (const Header& header : list) found[std::string{header.name}] = header.value;
+    return found;
+  };
+  using Headers = std::map<std::string, std::string>;
+  CHECK(record(0).value == "plain");
+  CHECK(headers(0).empty());
+  CHECK_FALSE(record(1).has_value);
+  CHECK(record(2).timestamp == 1234);
+  CHECK(headers(2) == Headers{{"trace", "abc"}});
+  CHECK(record(3).value == "1,2");
+  const Headers why{{"kaspar.stage", "parse"},       {"kaspar.code", "K0901"},
+                    {"kaspar.message", "too short"}, {"kaspar.topic", "origin"},
+                    {"kaspar.partition", "3"},       {"kaspar.offset", "44"}};
+  CHECK(headers(3) == why);
+  CHECK(record(4).value.size() < default_max_message_bytes);
+  CHECK(record(4).value.size() > default_max_message_bytes - 4'000);
+  CHECK(headers(4)["kaspar.original_size"] == "2000000");
+  batches.clear();
+  CHECK(source->close(10s).has_value());
+}
+
+TEST_CASE("what cannot be delivered in time is told to have failed") {
+  World world;
+  auto producer =
+      std::make_shared<Producer>(std::vector<ProducedTopic>{{.name = "out"}}, world.context);
+  KafkaSink sink(producer, 0);
+  REQUIRE(sink.open().has_value());
+  world.broker.reset();  // the broker is gone
+  const std::vector<OutputRecord> records = {{.value = "1"}, {.value = "2"}};
+  Heard heard;
+  sink.write(records, heard);
+  const auto closed = sink.close(300ms);
+  REQUIRE_FALSE(closed.has_value());
+  CHECK(closed.error().status == ExitStatus::Failed);
+  CHECK(heard.delivered_ == 0);
+  CHECK(heard.failed_ == 1);
+}
+
+TEST_CASE("a source whose broker is gone closes in time, and says what is not committed") {
+  World world;
+  world.write(0, 100);
+  auto source = world.source();
+  REQUIRE(source->open().has_value());
+  Batches batches;
+  read(*source, 100, batches);
+  world.broker.reset();
+  for (const auto& batch : batches) source->acknowledge(*batch);
+  batches.clear();
+  const auto begin = std::chrono::steady_clock::now();
+  const auto closed = source->close(300ms);
+  REQUIRE_FALSE(closed.has_value());
+  CHECK(closed.error().status == ExitStatus::Failed);
+  CHECK(closed.error().message.find("committed") != std::string::npos);
+  source.reset();
+  CHECK(std::chrono::steady_clock::now() - begin < 30s);
+}
+
+TEST_CASE("a missing topic and a missing broker are told") {
+  World world;
+  world.settings.kafka.connect_timeout = 300ms;
+  auto missing =
+      std::make_shared<Producer>(std::vector<ProducedTopic>{{.name = "nowhere"}}, world.context);
+  const auto opened = missing->open();
+  REQUIRE_FALSE(opened.has_value());
+  CHECK(opened.error().status == ExitStatus::Failed);
+  CHECK(opened.error().message.find("`nowhere`") != std::string::npos);
+  world.broker.reset();
+  const auto unreachable = world.source()->open();
+  REQUIRE_FALSE(unreachable.has_value());
+  CHECK(unreachable.error().status == ExitStatus::Failed);
+  CHECK(unreachable.error().message.find(world.settings.kafka.brokers) != std::string::npos);
+}
+
+TEST_CASE("options that Kafka would refuse are refused by the check") {
+  NodeRegistry registry;
+  nodes::register_kafka(registry);
+  const auto places = [&](NodeRole role, const Params& params) {
+    std::vector<std::string> found;
+    for (const Issue& issue : registry.find(role, "kafka")->check_endpoint(params)) {
+      found.push_back(std::string{name_of(issue.code)} + " " + issue.place.name);
+    }
+    return found;
+  };
+  using Places = std::vector<std::string>;
+  const auto text = [](const char* value) { return Value{std::string{value}}; };
+  CHECK(places(NodeRole::Source, {{"topic", text("a.b-c_1")}, {"group", text("g")}}).empty());
+  CHECK(places(NodeRole::Source, {{"topic", text("a b")}, {"group", text("")}}) ==
+        Places{"K0302 topic", "K0302 group"});
+  const auto start = [&](Value value) {
+    return places(NodeRole::Source,
+                  {{"topic", text("t")}, {"group", text("g")}, {"start", std::move(value)}});
+  };
+  CHECK(start(Value{Word{"latest"}}).empty());
+  CHECK(start(Value{Word{"1700000000000"}}).empty());
+  CHECK(start(text("2026-11-22T10:00:00Z")).empty());
+  CHECK(start(Value{Word{"newest"}}) == Places{"K0302 start"});
+  const auto create = [&](ValueTable table) {
+    return places(NodeRole::Sink, {{"topic", text("t")}, {"create", Value{std::move(table)}}});
+  };
+  CHECK(create({{"partitions", Value{std::int64_t{6}}}}).empty());
+  CHECK(create({{"partitions", Value{std::int64_t{0}}}}) == Places{"K0302 create"});
+  CHECK(create({{"partition", Value{std::int64_t{1}}}}) == Places{"K0201 create"});
+}
