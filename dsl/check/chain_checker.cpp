@@ -105,6 +105,12 @@ class ChainChecker {
     auto inferred = node->infer(plan.call);
     if (!inferred) {
       report_issue(inferred.error(), stage, operand_spans, options.values);
+      // That a column may be null is said once: the way out is before this stage.
+      const IssuePlace& fault = inferred.error().place;
+      if (inferred.error().code == DiagnosticCode::K0301 &&
+          fault.part == IssuePlace::Part::Operand && fault.index < plan.call.operands.size()) {
+        scope_.poisoned.insert(plan.call.operands[fault.index].expression.text);
+      }
       lose(stage);
       return;
     }

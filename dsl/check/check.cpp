@@ -16,6 +16,7 @@ class Checker {
   Checker(const ast::File& file, const NodeRegistry& registry, Diagnostics& diagnostics)
       : file_(file),
         registry_(registry),
+        syntax_errors_(diagnostics.has_errors()),
         report_(file.source, diagnostics),
         directory_(std::filesystem::path(file.source->path()).parent_path().string()) {
     typed_.plan.file = file.source->path();
@@ -47,7 +48,8 @@ class Checker {
                            .report = report_};
       typed_.plan.chains.push_back(check_chain(*chain, item.damaged, context));
     }
-    if (!runs) {
+    // What is damaged may have been meant to run.
+    if (!runs && !syntax_errors_) {
       report_.error(DiagnosticCode::K0505, file_.pipe, "nothing runs in this file",
                     "add a chain: `from SOURCE |> … |> to SINK`");
     }
@@ -219,6 +221,10 @@ class Checker {
     return options.fine;
   }
 
+  void define(const ast::Item&, const ast::UnknownItem& written) {
+    enter(written.name, {.kind = Definition::Kind::Other, .damaged = true});
+  }
+
   void define(const ast::Item& item, const ast::Model& written) {
     ModelPlan model{.name = written.name.text,
                     .node = nullptr,
@@ -300,7 +306,9 @@ class Checker {
           feed ? std::get<ast::Feed>(step).options : std::get<ast::Expect>(step).options;
       const auto kind = feed ? Definition::Kind::Source : Definition::Kind::Sink;
       const auto found = definitions_.by_name.find(name.text);
-      if (!name.empty() && (found == definitions_.by_name.end() || found->second.kind != kind)) {
+      const bool known = found != definitions_.by_name.end();
+      const bool damaged = known && found->second.kind == Definition::Kind::Other;
+      if (!name.empty() && !damaged && (!known || found->second.kind != kind)) {
         report_.error(DiagnosticCode::K0801, name.span,
                       fmt::format("the test {} `{}`, which is no {}", feed ? "feeds" : "expects of",
                                   name.text, feed ? "source" : "sink"));
@@ -359,6 +367,7 @@ class Checker {
 
   const ast::File& file_;
   const NodeRegistry& registry_;
+  bool syntax_errors_;
   Report report_;
   std::string directory_;
   TypedPipeline typed_;

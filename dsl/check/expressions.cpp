@@ -111,6 +111,7 @@ class Resolver {
   }
 
   std::optional<Expression> column(const Node& node) {
+    if (scope_.poisoned.contains(node.text)) return std::nullopt;
     if (const auto index = scope_.columns.find(node.text)) return at(*index);
     if (silent(node.text)) return std::nullopt;
     const auto parts = members(node.text);
@@ -137,7 +138,7 @@ class Resolver {
     if (silent(whole.text)) return std::nullopt;
     const auto parts = members(whole.text);
     if (!parts.empty()) {
-      report_.unknown(node.text_span, fmt::format("member of `{}`", whole.text), node.text, parts);
+      report_.unknown(node.text_span, "member", node.text, parts, whole.text);
     } else if (scope_.columns.find(whole.text)) {
       report_.error(DiagnosticCode::K0302, node.text_span,
                     fmt::format("column `{}` has no members", whole.text));
@@ -159,7 +160,7 @@ class Resolver {
       report_.error(DiagnosticCode::K0302, node.span, "`meta.headers` is no value by itself",
                     "name a header: `meta.headers[\"x\"]`");
     } else {
-      report_.unknown(node.text_span, "member of `meta`", node.text, names);
+      report_.unknown(node.text_span, "member", node.text, names, "meta");
     }
     return std::nullopt;
   }

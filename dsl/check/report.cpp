@@ -5,11 +5,12 @@
 namespace kaspar::dsl {
 
 void Report::unknown(Span span, std::string_view what, std::string_view name,
-                     const std::vector<std::string_view>& candidates) {
+                     const std::vector<std::string_view>& candidates, std::string_view of) {
   const std::string_view meant = did_you_mean(name, candidates);
   Diagnostic diagnostic{.code = DiagnosticCode::K0201,
                         .span = span,
                         .message = fmt::format("unknown {} `{}`", what, name)};
+  if (!of.empty()) diagnostic.message += fmt::format(" of `{}`", of);
   if (!meant.empty()) {
     diagnostic.help = fmt::format("did you mean `{}`?", meant);
     diagnostic.fixes.push_back({span, std::string{meant}, fmt::format("write `{}`", meant)});

@@ -28,9 +28,9 @@ class Report {
     diagnostic.source = source_;
     diagnostics_.add(std::move(diagnostic));
   }
-  /// K0201, with a suggestion where one is right.
+  /// K0201, with a suggestion where one is right; `of`: what would have it.
   void unknown(Span span, std::string_view what, std::string_view name,
-               const std::vector<std::string_view>& candidates);
+               const std::vector<std::string_view>& candidates, std::string_view of = {});
   void unavailable(Span span, std::string_view what);
   [[nodiscard]] bool has_errors() const { return diagnostics_.has_errors(); }
   [[nodiscard]] const SourceBuffer& source() const { return *source_; }

@@ -175,11 +175,18 @@ struct Test {
   std::vector<std::variant<Feed, Expect>> steps;
 };
 
+/// An item of an unknown word.
+struct UnknownItem {
+  Name name;
+};
+
 struct Item {
   Span span;  // the word that it starts with
   /// Something in it was reported; what it defines has an unknown type.
   bool damaged = false;
-  std::variant<Use, Param, Schema, Function, Model, Endpoint, Chain, OnError, Deliver, Test> data;
+  std::variant<Use, Param, Schema, Function, Model, Endpoint, Chain, OnError, Deliver, Test,
+               UnknownItem>
+      data;
 };
 
 struct File {

@@ -1,5 +1,7 @@
 #include "dsl/parse/expression_parser.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <utility>
 
@@ -282,9 +284,19 @@ NodePtr ExpressionParser::table() {
     if (!cursor_.accept(TokenKind::Comma)) break;
   }
   node->span.end = cursor_.peek().span.end;
-  cursor_.expect(TokenKind::CloseBrace, "at the end of the table",
-                 "entries are separated by commas");
+  close_entries("table");
   return node;
+}
+
+void ExpressionParser::close_entries(std::string_view what) {
+  if (cursor_.lost() || cursor_.accept(TokenKind::CloseBrace)) return;
+  const bool entry = cursor_.is(TokenKind::Name) &&
+                     (cursor_.is(TokenKind::Colon, 1) || cursor_.is(TokenKind::Equal, 1));
+  if (entry) {
+    cursor_.fail_expected("`,` between entries", "put a comma after the entry before");
+  } else {
+    cursor_.fail_expected("`}`", fmt::format("close the {} with `}}`", what));
+  }
 }
 
 ast::Options ExpressionParser::options() {
@@ -306,8 +318,7 @@ ast::Options ExpressionParser::options() {
     if (!cursor_.accept(TokenKind::Comma)) break;
   }
   options.span.end = cursor_.peek().span.end;
-  cursor_.expect(TokenKind::CloseBrace, "at the end of the options",
-                 "entries are separated by commas");
+  close_entries("options");
   return options;
 }
 

@@ -19,6 +19,8 @@ class ExpressionParser {
   ast::Options options();
 
  private:
+  /// The brace at the end of entries.
+  void close_entries(std::string_view what);
   ast::NodePtr binary(int level);
   ast::NodePtr unary();
   ast::NodePtr postfix();

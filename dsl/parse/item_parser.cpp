@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -83,7 +84,14 @@ class ItemParser {
       return add(span, ast::Deliver{std::move(guarantee)});
     }
     if (word == "test") return test(span);
+    // What it would define is known by name, so that its uses are not reported too.
+    Name name;
+    if (cursor_.is(TokenKind::Name) &&
+        (cursor_.is(TokenKind::Equal, 1) || cursor_.is(TokenKind::OpenBrace, 1))) {
+      name = cursor_.expect_name("its name");
+    }
     unknown_word(span, word, "item", item_words);
+    if (!name.empty()) add(span, ast::UnknownItem{std::move(name)});
   }
 
   void unknown_word(Span span, std::string_view word, std::string_view what,
@@ -228,6 +236,14 @@ class ItemParser {
     while (!cursor_.is(TokenKind::End)) {
       if (!cursor_.is(TokenKind::Pipe)) {
         if (cursor_.at_item()) break;
+        if (is_stage_word()) {
+          cursor_.complain_at(cursor_.peek().span, "expected `|>` before the stage",
+                              fmt::format("write `|> {}`", cursor_.text()));
+          chain.stages.push_back(stage(false));
+          damaged = damaged || chain.stages.back().damaged;
+          if (cursor_.lost()) cursor_.recover(true);
+          continue;
+        }
         // What stands here belongs to no stage; a plain word is an unknown item.
         if (cursor_.is(TokenKind::Name) && !cursor_.is(TokenKind::Error)) break;
         cursor_.fail_expected("`|>` or an item");
@@ -236,16 +252,21 @@ class ItemParser {
         cursor_.recover(true);
         continue;
       }
-      chain.stages.push_back(stage());
+      chain.stages.push_back(stage(true));
       damaged = damaged || chain.stages.back().damaged;
       if (cursor_.lost()) cursor_.recover(true);
     }
     file_.items.push_back({.span = span, .damaged = damaged, .data = std::move(chain)});
   }
 
-  ast::Stage stage() {
+  [[nodiscard]] bool is_stage_word() const {
+    return cursor_.is(TokenKind::Name) &&
+           std::ranges::find(stage_words, cursor_.text()) != stage_words.end();
+  }
+
+  ast::Stage stage(bool marked) {
     ast::Stage stage;
-    stage.span = cursor_.advance().span;
+    stage.span = marked ? cursor_.advance().span : cursor_.peek().span;
     stage.word = cursor_.expect_name("a stage");
     const std::string& word = stage.word.text;
     if (cursor_.lost()) {

@@ -34,6 +34,10 @@ void TokenCursor::fail(std::string message, std::string help, DiagnosticCode cod
 void TokenCursor::fail_at(Span span, std::string message, std::string help) {
   if (lost_) return;
   lost_ = true;
+  complain_at(span, std::move(message), std::move(help));
+}
+
+void TokenCursor::complain_at(Span span, std::string message, std::string help) {
   diagnostics_.add({.source = tokens_.source,
                     .span = span,
                     .message = std::move(message),

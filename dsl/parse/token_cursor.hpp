@@ -64,6 +64,8 @@ class TokenCursor {
   void fail(std::string message, std::string help = {},
             DiagnosticCode code = DiagnosticCode::K0101);
   /// Reports at a token that was read already.
+  /// Reports without losing the place: what follows is parsed as meant.
+  void complain_at(Span span, std::string message, std::string help);
   void fail_at(Span span, std::string message, std::string help);
   /// "expected WHAT, found …".
   void fail_expected(std::string_view what, std::string_view help = {});

@@ -1,12 +1,27 @@
 #include "nodes/model/node_lowering.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <numeric>
 #include <utility>
+#include <vector>
+
+#include "nodes/model/operators.hpp"
 
 namespace kaspar::nodes {
+namespace {
+
+std::vector<std::string_view> operator_names() {
+  std::vector<std::string_view> names;
+  for (const auto& operators : {recurrent_operators(), math_operators(), shape_operators()}) {
+    for (const NamedOperator& known : operators) names.push_back(known.name);
+  }
+  return names;
+}
+
+}  // namespace
 
 void NodeLowering::refuse(DiagnosticCode code, std::string message, std::string help) const {
   throw LoweringRefused{{.code = code,
@@ -19,7 +34,7 @@ void NodeLowering::unsupported(std::string_view what) const {
   refuse(DiagnosticCode::K0404,
          fmt::format("operator `{}` of node `{}` is not supported{}{}", node_->op, node_->name,
                      what.empty() ? "" : " ", what),
-         "`kaspar nodes onnx` lists the operators that are");
+         fmt::format("operators that are: `{}`", fmt::join(operator_names(), " ")));
 }
 
 void NodeLowering::damaged(std::string_view why) const {

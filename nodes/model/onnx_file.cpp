@@ -52,7 +52,11 @@ class Descriptor {
 std::string read_file(const std::string& path, std::size_t offset,
                       std::optional<std::size_t> length, std::size_t largest) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.get() < 0) throw Refused{std::generic_category().message(errno)};
+  if (file.get() < 0) {
+    throw Refused{
+        errno == ENOENT ? "there is no such file" : std::generic_category().message(errno),
+        "paths are relative to the pipeline file"};
+  }
   struct stat status = {};
   if (::fstat(file.get(), &status) != 0) throw Refused{std::generic_category().message(errno)};
   if (!S_ISREG(status.st_mode)) throw Refused{"it is not a regular file"};
@@ -344,7 +348,6 @@ std::expected<Graph, Issue> read_onnx(const std::string& path) {
     issue.code = DiagnosticCode::K0405;
     issue.place.part = IssuePlace::Part::File;
     issue.message = fmt::format("cannot use model `{}`: {}", path, refused.reason);
-    issue.label = refused.reason;
     issue.help = refused.help;
     return std::unexpected(std::move(issue));
   }

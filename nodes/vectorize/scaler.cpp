@@ -92,9 +92,11 @@ std::expected<std::shared_ptr<const Scaler>, Issue> load_scaler(const std::strin
   const bool regular = std::filesystem::is_regular_file(path, error);
   std::ifstream file(path, std::ios::binary);
   if (!regular || !file) {
-    const std::string why = error      ? error.message()
-                            : !regular ? "not a regular file"
-                                       : std::string{std::strerror(errno)};
+    std::string why = error      ? error.message()
+                      : !regular ? "not a regular file"
+                                 : std::string{std::strerror(errno)};
+    if (!why.empty() && why[0] >= 'A' && why[0] <= 'Z')
+      why[0] = static_cast<char>(why[0] - 'A' + 'a');
     return std::unexpected(issue(DiagnosticCode::K0405,
                                  fmt::format("the scaler file `{}` cannot be opened", path), why,
                                  "paths are relative to the pipeline file"));
