@@ -1,11 +1,17 @@
 """Runs the program given as the first argument and looks at its output and exit status."""
 
+import json
+import pathlib
+import re
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import unittest
 
 KASPAR = ""
+PIPELINE = pathlib.Path(__file__).resolve().parents[2] / "pipelines" / "control-chart" / "control-chart.pipe"
 
 
 def kaspar(*arguments, **options):
@@ -41,6 +47,119 @@ class ExitStatus(unittest.TestCase):
                 [KASPAR, "version"], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False
             )
         self.assertEqual(result.returncode, 3)
+
+
+class Run(unittest.TestCase):
+    """What needs no broker: files in place of topics, and refusals."""
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.text = PIPELINE.read_text(encoding="utf-8").replace('"control-chart.', f'"{PIPELINE.parent}/control-chart.')
+        self.text = self.text.split("\ntest ")[0]
+        # A broker that nobody may call: connections to it would wait here.
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener.setblocking(False)
+        self.addCleanup(self.listener.close)
+        self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
+
+    def write(self, name, text):
+        path = pathlib.Path(self.folder.name) / name
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    def assert_nobody_called(self):
+        with self.assertRaises(BlockingIOError):
+            self.listener.accept()
+
+    def test_a_broken_file_ends_with_1_and_touches_no_broker(self):
+        variants = {
+            "K0201": ("y.label }", "y.lable }"),
+            "K0101": ("|> apply", "apply"),
+            "K0303": (', group: "kaspar"', ""),
+            "K0401": ("f32[60]", "f32[59]"),
+            "K0402": (', "Downward Shift"', ""),
+            "K0405": ("control-chart.onnx", "missing.onnx"),
+            "K0601": ("on error dead", ""),
+        }
+        for code, (before, after) in variants.items():
+            with self.subTest(code=code):
+                self.assertIn(before, self.text)
+                file = self.write("broken.pipe", self.text.replace(before, after))
+                result = kaspar("run", file, "--brokers", self.address)
+                self.assertEqual(result.returncode, 1, result.stderr)
+                self.assertIn(f"error[{code}]", result.stderr)
+                self.assertEqual(result.stdout, "")
+        self.assert_nobody_called()
+
+    def test_wrong_usage_is_2_and_touches_no_broker(self):
+        file = self.write("sound.pipe", self.text)
+        rows = self.write("rows.csv", "1,2\n")
+        for arguments in ([file + ".missing"], [file, "--embedded", "--brokers", self.address],
+                          [file, "--feed", f"nobody={rows}"], [file, "--feed", "windows"],
+                          [file, "--source", "nobody=stdin"], [file, "--source", "windows=ftp:x"],
+                          [file, "--sink", f"labels=file:{self.folder.name}/no/such/folder/x", "--sink", "dead=stdout",
+                           "--source", f"windows=file:{rows}"]):
+            with self.subTest(arguments=arguments):
+                brokers = [] if "--embedded" in arguments else ["--brokers", self.address]
+                result = kaspar("run", *arguments, *brokers)
+                self.assertEqual(result.returncode, 2, result.stderr)
+                self.assertEqual(result.stdout, "")
+                self.assertNotEqual(result.stderr, "")
+        self.assert_nobody_called()
+
+    def test_a_feed_that_cannot_be_opened_is_2(self):
+        file = self.write("sound.pipe", self.text)
+        result = kaspar("run", file, "--embedded", "--feed", "windows=/no/such/file", "--until-end")
+        self.assertEqual(result.returncode, 2, result.stderr)
+        self.assertIn("/no/such/file", result.stderr)
+
+    def test_no_broker_is_3_with_a_clear_message(self):
+        self.listener.close()
+        for command in (["run", self.write("sound.pipe", self.text)], ["consume", "--topic", "t"],
+                        ["produce", "--topic", "t", "/dev/null"]):
+            with self.subTest(command=command):
+                result = kaspar(*command, "--brokers", self.address)
+                self.assertEqual(result.returncode, 3, result.stderr)
+                self.assertIn(f"no Kafka broker answered at `{self.address}`", result.stderr)
+                self.assertIn("--brokers", result.stderr)
+
+    def test_files_replace_topics(self):
+        file = self.write("sound.pipe", self.text)
+        rows = (PIPELINE.parent / "sample-rows.csv").read_text(encoding="ascii").splitlines()
+        records = [row.rsplit(",", 1)[0] for row in rows]
+        labels = [row.rsplit(",", 1)[1] for row in rows]
+        source = self.write("rows.csv", "".join(f"{record}\n" for record in [*records, "1,2,3", ""]))
+        for fused in ([], ["--no-fuse"]):
+            result = kaspar("run", file, "--source", f"windows=file:{source}", "--sink", "labels=stdout", "--sink",
+                            f"dead=file:{self.folder.name}/dead.json", *fused)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            found = result.stdout.splitlines()
+            self.assertEqual(len(found), len(labels))
+            self.assertLessEqual(sum(a != b for a, b in zip(found, labels)), 1)
+            letters = [json.loads(line) for line in
+                       (pathlib.Path(self.folder.name) / "dead.json").read_text(encoding="utf-8").splitlines()]
+            self.assertEqual([(letter["code"], letter["raw"], letter["offset"]) for letter in letters],
+                             [("K0901", "1,2,3", 120), ("K0901", "", 121)])
+
+    def test_eval_repeats_the_evaluation(self):
+        result = kaspar("eval", str(PIPELINE), str(PIPELINE.parent / "sample-rows.csv"))
+        self.assertEqual(result.returncode, 0, result.stderr)
+        accuracy = float(re.search(r"^accuracy +([0-9.]+) %", result.stdout, re.M).group(1))
+        self.assertGreaterEqual(accuracy, 99.0)
+        self.assertRegex(result.stdout, r"(?m)^rows +120$")
+        self.assertIn("Upward Shift", result.stdout)
+
+    def test_eval_counts_rows_that_fail(self):
+        good = (PIPELINE.parent / "sample-rows.csv").read_text(encoding="ascii").splitlines()[0]
+        rows = self.write("rows.csv", f"{good}\n1,2,3,Normal\n{good.rsplit(',', 1)[0]},No such label\n")
+        result = kaspar("eval", str(PIPELINE), rows)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("33.33 %", result.stdout)
+        self.assertRegex(result.stdout, r"(?m)^failed +1 +K0901 × 1$")
+        unlabelled = kaspar("eval", str(PIPELINE), self.write("unlabelled.csv", f"{good}\nnothing\n"))
+        self.assertEqual(unlabelled.returncode, 1)
+        self.assertIn("unlabelled.csv:2", unlabelled.stderr)
 
 
 class Broker(unittest.TestCase):
