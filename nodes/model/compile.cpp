@@ -14,15 +14,19 @@
 namespace kaspar::nodes {
 namespace {
 
-constexpr std::int32_t float_element = 1;  // onnx::TensorProto::FLOAT
+constexpr std::int32_t float_element = 1;    // onnx::TensorProto::FLOAT
+constexpr std::int32_t double_element = 11;  // onnx::TensorProto::DOUBLE
 
 void add_input(NodeLowering& lowering, const GraphPort& port, std::size_t width) {
   const std::string shape = shape_text(port);
-  const auto wrong = [&](const std::string& why) {
+  const auto wrong = [&](const std::string& why, std::string help = {}) {
     lowering.refuse(DiagnosticCode::K0401,
-                    fmt::format("the model's input `{}` of shape {} {}", port.name, shape, why));
+                    fmt::format("the model's input `{}` of shape {} {}", port.name, shape, why),
+                    std::move(help));
   };
-  if (port.element_type != float_element) wrong("does not hold `f32`");
+  if (port.element_type != float_element && port.element_type != double_element) {
+    wrong("holds neither `f32` nor `f64`");
+  }
   Dims dims = port.dims;
   std::size_t batch = dims.size();
   std::size_t solved = dims.size();
@@ -47,7 +51,8 @@ void add_input(NodeLowering& lowering, const GraphPort& port, std::size_t width)
     } else if (dims.size() == 3 && dims[1] == 1) {
       note = "its fixed second dimension of 1 is the batch";
     } else {
-      wrong("has no batch dimension");
+      wrong("has no batch dimension",
+            "export it with a batch of 1, or with a free one: `dynamic_axes` or `dynamic_shapes`");
     }
   } else {
     dims[batch] = 1;
@@ -62,6 +67,7 @@ void add_input(NodeLowering& lowering, const GraphPort& port, std::size_t width)
   } else if (product != width) {
     wrong(fmt::format("takes {} values a record, not {}", product, width));
   }
+  if (port.element_type == double_element) note += ", computed in `f32`";
   const Register first = lowering.allocate(width);
   lowering.program().inputs.push_back(first);
   lowering.program().input_widths.push_back(width);
@@ -72,12 +78,7 @@ void add_input(NodeLowering& lowering, const GraphPort& port, std::size_t width)
 
 void lower(NodeLowering& lowering, const GraphNode& node) {
   lowering.enter(&node);
-  const NamedOperator* found = nullptr;
-  for (const auto& operators : {shape_operators(), math_operators(), recurrent_operators()}) {
-    for (const NamedOperator& candidate : operators) {
-      if (candidate.name == node.op) found = &candidate;
-    }
-  }
+  const NamedOperator* found = find_operator(node.op);
   if (found == nullptr) lowering.unsupported("");
   found->lower(lowering);
   for (const std::string& name : node.outputs) {

@@ -1,15 +1,84 @@
-// Operators that compute numbers: of constants here, of the records' data by steps of the program.
+// Operators on numbers one by one, and products of matrices: of constants here, of the records'
+// data by steps of the program.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
+#include <map>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "nodes/model/arithmetic.hpp"
 #include "nodes/model/operators.hpp"
 
 namespace kaspar::nodes {
 namespace {
+
+std::int64_t folded_integer(const NodeLowering& node, Arithmetic op, std::int64_t a,
+                            std::int64_t b) {
+  std::int64_t out = 0;
+  bool bad = false;
+  switch (op) {
+    case Arithmetic::Add:
+      bad = __builtin_add_overflow(a, b, &out);
+      break;
+    case Arithmetic::Sub:
+      bad = __builtin_sub_overflow(a, b, &out);
+      break;
+    case Arithmetic::Mul:
+      bad = __builtin_mul_overflow(a, b, &out);
+      break;
+    case Arithmetic::Div:
+      bad = b == 0 || (b == -1 && a == INT64_MIN);
+      if (!bad) out = a / b;
+      break;
+    case Arithmetic::Max:
+      return std::max(a, b);
+    case Arithmetic::Min:
+      return std::min(a, b);
+    case Arithmetic::Pow:
+      node.unsupported("on integers");
+  }
+  if (bad) node.damaged("an integer that overflows");
+  return out;
+}
+
+float folded_float(Arithmetic op, float a, float b) {
+  switch (op) {
+    case Arithmetic::Add:
+      return a + b;
+    case Arithmetic::Sub:
+      return a - b;
+    case Arithmetic::Mul:
+      return a * b;
+    case Arithmetic::Div:
+      return a / b;
+    case Arithmetic::Pow:
+      return std::pow(a, b);
+    case Arithmetic::Max:
+      return b > a || std::isnan(b) ? b : a;
+    case Arithmetic::Min:
+      return b < a || std::isnan(b) ? b : a;
+  }
+  return 0;
+}
+
+Tensor folded(const NodeLowering& node, Arithmetic op, const Tensor& left, const Tensor& right) {
+  Tensor out{.dims = left.dims, .integer = left.integer, .known = true};
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    if (left.integer) {
+      out.ints.push_back(folded_integer(node, op, left.ints[i], right.ints[i]));
+    } else {
+      out.floats.push_back(folded_float(op, left.floats[i], right.floats[i]));
+    }
+  }
+  return out;
+}
+
+}  // namespace
 
 Tensor apply_unary(NodeLowering& node, Unary function, const Tensor& from) {
   const Register source = node.contiguous(from);
@@ -17,6 +86,22 @@ Tensor apply_unary(NodeLowering& node, Unary function, const Tensor& from) {
   node.emit(UnaryStep{.function = function, .in = source, .out = first, .count = from.size()});
   return node.new_tensor(from.dims, first);
 }
+
+Tensor combine(NodeLowering& node, Arithmetic op, const Tensor& left_in, const Tensor& right_in) {
+  if (left_in.integer != right_in.integer) node.damaged("operands of different types");
+  const Dims dims = node.broadcast(left_in.dims, right_in.dims);
+  const Tensor left = node.expanded(left_in, dims);
+  const Tensor right = node.expanded(right_in, dims);
+  if (left.known && right.known) return folded(node, op, left, right);
+  if (left.integer) node.unsupported("on integers that depend on the data");
+  const Tensor a = node.in_registers(left);
+  const Tensor b = node.in_registers(right);
+  const Register first = node.allocate(a.size());
+  node.emit(ArithmeticStep{.op = op, .out = first, .left = a.refs, .right = b.refs});
+  return node.new_tensor(dims, first);
+}
+
+namespace {
 
 void cast(NodeLowering& node) {
   const std::int64_t to = node.integer("to", 0);
@@ -46,65 +131,12 @@ void cast(NodeLowering& node) {
 }
 
 void unary(NodeLowering& node) {
+  static const std::map<std::string_view, Unary> functions{
+      {"Abs", Unary::Abs}, {"Erf", Unary::Erf}, {"Exp", Unary::Exp},
+      {"Log", Unary::Log}, {"Neg", Unary::Neg}, {"Sqrt", Unary::Sqrt},
+  };
   if (node.in(0).integer) node.unsupported("on integers");
-  node.define(0, apply_unary(node,
-                             node.op() == "Relu"      ? Unary::Relu
-                             : node.op() == "Sigmoid" ? Unary::Sigmoid
-                                                      : Unary::Tanh,
-                             node.in(0)));
-}
-
-std::int64_t folded_integer(const NodeLowering& node, Arithmetic op, std::int64_t a,
-                            std::int64_t b) {
-  std::int64_t out = 0;
-  bool bad = false;
-  switch (op) {
-    case Arithmetic::Add:
-      bad = __builtin_add_overflow(a, b, &out);
-      break;
-    case Arithmetic::Sub:
-      bad = __builtin_sub_overflow(a, b, &out);
-      break;
-    case Arithmetic::Mul:
-      bad = __builtin_mul_overflow(a, b, &out);
-      break;
-    case Arithmetic::Div:
-      bad = b == 0 || (b == -1 && a == INT64_MIN);
-      if (!bad) out = a / b;
-      break;
-  }
-  if (bad) node.damaged("an integer that overflows");
-  return out;
-}
-
-Tensor folded(const NodeLowering& node, Arithmetic op, const Tensor& left, const Tensor& right) {
-  Tensor out{.dims = left.dims, .integer = left.integer, .known = true};
-  for (std::size_t i = 0; i < left.size(); ++i) {
-    if (left.integer) {
-      out.ints.push_back(folded_integer(node, op, left.ints[i], right.ints[i]));
-    } else {
-      const float a = left.floats[i];
-      const float b = right.floats[i];
-      out.floats.push_back(op == Arithmetic::Add   ? a + b
-                           : op == Arithmetic::Sub ? a - b
-                           : op == Arithmetic::Mul ? a * b
-                                                   : a / b);
-    }
-  }
-  return out;
-}
-Tensor combine(NodeLowering& node, Arithmetic op, const Tensor& left_in, const Tensor& right_in) {
-  if (left_in.integer != right_in.integer) node.damaged("operands of different types");
-  const Dims dims = node.broadcast(left_in.dims, right_in.dims);
-  const Tensor left = node.expanded(left_in, dims);
-  const Tensor right = node.expanded(right_in, dims);
-  if (left.known && right.known) return folded(node, op, left, right);
-  if (left.integer) node.unsupported("on integers that depend on the data");
-  const Tensor a = node.in_registers(left);
-  const Tensor b = node.in_registers(right);
-  const Register first = node.allocate(a.size());
-  node.emit(ArithmeticStep{.op = op, .out = first, .left = a.refs, .right = b.refs});
-  return node.new_tensor(dims, first);
+  node.define(0, apply_unary(node, functions.at(node.op()), node.in(0)));
 }
 
 void arithmetic(NodeLowering& node) {
@@ -113,6 +145,31 @@ void arithmetic(NodeLowering& node) {
                         : node.op() == "Mul" ? Arithmetic::Mul
                                              : Arithmetic::Div;
   node.define(0, combine(node, op, node.in(0), node.in(1)));
+}
+
+/// Max and Min, of as many operands as there are.
+void extreme(NodeLowering& node) {
+  Tensor out = node.in(0);
+  node.charge(out.size());
+  for (std::size_t i = 1; i < node.input_count(); ++i) {
+    out = combine(node, node.op() == "Max" ? Arithmetic::Max : Arithmetic::Min, out, node.in(i));
+  }
+  node.define(0, std::move(out));
+}
+
+void power(NodeLowering& node) {
+  Tensor exponent = node.in(1);
+  if (exponent.integer && exponent.known && !node.in(0).integer) {
+    for (std::size_t i = 0; i < exponent.size(); ++i) {
+      exponent.floats.push_back(static_cast<float>(exponent.ints[i]));
+    }
+    exponent.integer = false;
+  }
+  const bool square = exponent.known && !exponent.integer &&
+                      std::ranges::all_of(exponent.floats, [](float e) { return e == 2.0F; }) &&
+                      node.broadcast(node.in(0).dims, exponent.dims) == node.in(0).dims;
+  node.define(0, square ? combine(node, Arithmetic::Mul, node.in(0), node.in(0))
+                        : combine(node, Arithmetic::Pow, node.in(0), exponent));
 }
 
 /// `weights` is [depth, columns], constant.
@@ -174,59 +231,26 @@ void gemm(NodeLowering& node) {
   node.define(0, std::move(out));
 }
 
-void softmax(NodeLowering& node) {
-  const Tensor& from = node.in(0);
-  const bool flattens = node.opset() < 13;
-  const std::size_t axis = node.axis_of(node.integer("axis", flattens ? 1 : -1), from.dims.size());
-  if (from.size() == 0 || from.integer) node.unsupported("on this tensor");
-  const std::size_t rank = from.dims.size();
-  SoftmaxStep step{.in = node.contiguous(from),
-                   .out = node.allocate(from.size()),
-                   .outer = product(from.dims, 0, axis),
-                   .count = product(from.dims, axis, flattens ? rank : axis + 1),
-                   .inner = flattens ? 1 : product(from.dims, axis + 1, rank),
-                   .logarithm = node.op() == "LogSoftmax"};
-  node.emit(step);
-  node.define(0, node.new_tensor(from.dims, step.out));
-}
-
-void arg_max(NodeLowering& node) {
-  const Tensor& from = node.in(0);
-  const std::size_t axis = node.axis_of(node.integer("axis", 0), from.dims.size());
-  if (from.size() == 0) node.unsupported("on this tensor");
-  node.charge(from.size());
-  const std::size_t outer = product(from.dims, 0, axis);
-  const std::size_t inner = product(from.dims, axis + 1, from.dims.size());
-  Dims dims = from.dims;
-  dims[axis] = 1;
-  if (node.integer("keepdims", 1) == 0)
-    dims.erase(dims.begin() + static_cast<std::ptrdiff_t>(axis));
-  ArgMaxStep step{.in = node.contiguous(from),
-                  .out = node.allocate(outer * inner),
-                  .outer = outer,
-                  .count = static_cast<std::size_t>(from.dims[axis]),
-                  .inner = inner,
-                  .last = node.integer("select_last_index", 0) != 0};
-  node.emit(step);
-  node.define(0, node.new_tensor(dims, step.out, true));
-}
 }  // namespace
 
 std::span<const NamedOperator> math_operators() noexcept {
   static constexpr auto operators = std::to_array<NamedOperator>({
+      {"Abs", unary},
       {"Add", arithmetic},
-      {"ArgMax", arg_max},
       {"Cast", cast},
       {"Div", arithmetic},
+      {"Erf", unary},
+      {"Exp", unary},
       {"Gemm", gemm},
-      {"LogSoftmax", softmax},
+      {"Log", unary},
       {"MatMul", mat_mul},
+      {"Max", extreme},
+      {"Min", extreme},
       {"Mul", arithmetic},
-      {"Relu", unary},
-      {"Sigmoid", unary},
-      {"Softmax", softmax},
+      {"Neg", unary},
+      {"Pow", power},
+      {"Sqrt", unary},
       {"Sub", arithmetic},
-      {"Tanh", unary},
   });
   return operators;
 }

@@ -138,6 +138,7 @@ inline std::string bytes_of(const std::string& path) {
 }
 
 inline void write(const std::string& path, std::string_view bytes) {
+  std::filesystem::remove(path);  // replacing a file's bytes would wait for the disk
   std::ofstream(path, std::ios::binary)
       .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }

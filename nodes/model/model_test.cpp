@@ -225,7 +225,8 @@ TEST_CASE("a missing or odd file is refused") {
 
 TEST_CASE("truncated and damaged files are refused or valid, never worse") {
   const Folder folder;
-  for (const std::string name : {"lstm-rows", "lstm-fixed", "perceptron"}) {
+  for (const std::string name :
+       {"lstm-rows", "lstm-fixed", "perceptron", "reductions", "activations", "keras-opset15"}) {
     const std::string good = bytes_of(fixtures + name + ".onnx");
     std::size_t refused = 0;
     const auto attempt = [&](const std::string& bytes) {

@@ -1,27 +1,14 @@
 #include "nodes/model/node_lowering.hpp"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <numeric>
 #include <utility>
-#include <vector>
 
 #include "nodes/model/operators.hpp"
 
 namespace kaspar::nodes {
-namespace {
-
-std::vector<std::string_view> operator_names() {
-  std::vector<std::string_view> names;
-  for (const auto& operators : {recurrent_operators(), math_operators(), shape_operators()}) {
-    for (const NamedOperator& known : operators) names.push_back(known.name);
-  }
-  return names;
-}
-
-}  // namespace
 
 void NodeLowering::refuse(DiagnosticCode code, std::string message, std::string help) const {
   throw LoweringRefused{{.code = code,
@@ -34,7 +21,7 @@ void NodeLowering::unsupported(std::string_view what) const {
   refuse(DiagnosticCode::K0404,
          fmt::format("operator `{}` of node `{}` is not supported{}{}", node_->op, node_->name,
                      what.empty() ? "" : " ", what),
-         fmt::format("operators that are: `{}`", fmt::join(operator_names(), " ")));
+         fmt::format("operators that are: `{}`", operator_names()));
 }
 
 void NodeLowering::damaged(std::string_view why) const {

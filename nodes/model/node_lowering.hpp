@@ -45,6 +45,7 @@ class NodeLowering {
   [[nodiscard]] std::int64_t opset() const { return opset_; }
   [[nodiscard]] const std::string& op() const { return node_->op; }
   [[nodiscard]] std::size_t input_count() const { return node_->inputs.size(); }
+  [[nodiscard]] std::size_t output_count() const { return node_->outputs.size(); }
   [[nodiscard]] bool has(std::size_t i) const {
     return i < node_->inputs.size() && !node_->inputs[i].empty();
   }

@@ -2,6 +2,7 @@
 
 #include <Eigen/Core>
 #include <algorithm>
+#include <cmath>
 
 namespace kaspar::nodes {
 namespace {
@@ -22,11 +23,29 @@ class Machine {
       const LaneMap in = at(step.in + i);
       LaneMap out = at(step.out + i);
       switch (step.function) {
+        case Unary::Abs:
+          out = in.abs();
+          break;
+        case Unary::Erf:
+          for (Eigen::Index lane = 0; lane < out.size(); ++lane) out[lane] = std::erf(in[lane]);
+          break;
+        case Unary::Exp:
+          out = in.exp();
+          break;
+        case Unary::Log:
+          out = in.log();
+          break;
+        case Unary::Neg:
+          out = -in;
+          break;
         case Unary::Relu:
           out = (in < 0.0F).select(0.0F, in);
           break;
         case Unary::Sigmoid:
           out = in.logistic();
+          break;
+        case Unary::Sqrt:
+          out = in.sqrt();
           break;
         case Unary::Tanh:
           out = in.tanh();
@@ -55,6 +74,17 @@ class Machine {
           break;
         case Arithmetic::Div:
           out = left / right;
+          break;
+        case Arithmetic::Pow:
+          for (Eigen::Index lane = 0; lane < out.size(); ++lane) {
+            out[lane] = std::pow(left[lane], right[lane]);
+          }
+          break;
+        case Arithmetic::Max:
+          out = larger(left, right);
+          break;
+        case Arithmetic::Min:
+          out = smaller(left, right);
           break;
       }
     }
@@ -96,6 +126,30 @@ class Machine {
           }
         }
       }
+    }
+  }
+
+  void operator()(const ReduceStep& step) const {
+    for (std::size_t i = 0; i * step.count < step.from.size(); ++i) {
+      const Register* from = step.from.data() + i * step.count;
+      Lane all = at(from[0]);
+      for (std::size_t k = 1; k < step.count; ++k) {
+        const LaneMap next = at(from[k]);
+        switch (step.function) {
+          case Reduction::Sum:
+          case Reduction::Mean:
+            all += next;
+            break;
+          case Reduction::Max:
+            all = larger(all, next);
+            break;
+          case Reduction::Min:
+            all = smaller(all, next);
+            break;
+        }
+      }
+      if (step.function == Reduction::Mean) all /= static_cast<float>(step.count);
+      at(step.out + i) = all;
     }
   }
 
@@ -156,6 +210,10 @@ class Machine {
   void accumulate(Lane& sum, const float* weights, Register in, std::size_t count) const {
     for (std::size_t i = 0; i < count; ++i) sum += weights[i] * at(in + i);
   }
+
+  // NaN wins, as in ONNX.
+  static Lane larger(const Lane& a, const Lane& b) { return (b > a || b != b).select(b, a); }
+  static Lane smaller(const Lane& a, const Lane& b) { return (b < a || b != b).select(b, a); }
 
   float* memory_;
 };

@@ -17,8 +17,9 @@ namespace kaspar::nodes {
 inline constexpr std::size_t lanes = 16;
 using Register = std::uint32_t;
 
-enum class Unary : std::uint8_t { Relu, Sigmoid, Tanh, Truncate };
-enum class Arithmetic : std::uint8_t { Add, Sub, Mul, Div };
+enum class Unary : std::uint8_t { Abs, Erf, Exp, Log, Neg, Relu, Sigmoid, Sqrt, Tanh, Truncate };
+enum class Arithmetic : std::uint8_t { Add, Sub, Mul, Div, Pow, Max, Min };
+enum class Reduction : std::uint8_t { Sum, Mean, Max, Min };
 
 /// out[i] = from[i]
 struct MoveStep {
@@ -48,6 +49,13 @@ struct SoftmaxStep {
   std::size_t outer, count, inner;
   bool logarithm;
 };
+/// out[i] = all of from[i * count] .. from[i * count + count - 1] in one
+struct ReduceStep {
+  Reduction function;
+  Register out;
+  std::vector<Register> from;
+  std::size_t count;
+};
 struct ArgMaxStep {
   Register in, out;
   std::size_t outer, count, inner;
@@ -66,8 +74,8 @@ struct LstmStep {
   std::vector<float> weights;  // [4 units, inputs + units]
   std::vector<float> bias;     // [4 units]
 };
-using Step = std::variant<MoveStep, UnaryStep, ArithmeticStep, MatMulStep, SoftmaxStep, ArgMaxStep,
-                          LstmStep>;
+using Step = std::variant<MoveStep, UnaryStep, ArithmeticStep, MatMulStep, SoftmaxStep, ReduceStep,
+                          ArgMaxStep, LstmStep>;
 
 struct ProgramOutput {
   std::string name;

@@ -15,7 +15,10 @@ void set_state(NodeLowering& node, std::size_t input, Register first, const Dims
   Tensor initial;
   if (node.has(input)) {
     initial = node.in(input);
-    if (initial.dims != dims) node.damaged(fmt::format("an initial state {}", text(initial.dims)));
+    if (initial.dims != dims) {
+      node.damaged(fmt::format("an initial state {} where one record wants {}", text(initial.dims),
+                               text(dims)));
+    }
   } else {
     initial = {.dims = dims, .known = true};
     initial.floats.assign(product(dims, 0, dims.size()), 0.0F);
@@ -28,7 +31,7 @@ void lstm(NodeLowering& node) {
   const std::string way = direction == nullptr ? "forward" : direction->text;
   const std::size_t directions = way == "bidirectional" ? 2 : 1;
   if (way != "forward" && way != "reverse" && way != "bidirectional") node.damaged("its direction");
-  if (node.integer("layout", 0) != 0) node.unsupported("with `layout` 1");
+  const bool batch_first = node.integer("layout", 0) != 0;
   if (node.integer("input_forget", 0) != 0) node.unsupported("with `input_forget`");
   if (node.attribute("clip") != nullptr) node.unsupported("with `clip`");
   if (node.attribute("activations") != nullptr) {
@@ -42,12 +45,15 @@ void lstm(NodeLowering& node) {
   const Tensor& x = node.in(0);
   const Tensor& w = node.in(1);
   const Tensor& r = node.in(2);
-  if (x.dims.size() != 3 || x.dims[1] != 1) node.damaged(fmt::format("an input {}", text(x.dims)));
+  if (x.dims.size() != 3 || x.dims[batch_first ? 0 : 1] != 1) {
+    node.damaged(fmt::format("an input {}", text(x.dims)));
+  }
   if (!w.known || !r.known || w.integer || r.integer)
     node.unsupported("with weights that are computed");
   if (r.dims.size() != 3 || r.dims[2] < 1 || r.dims[2] > 65536)
     node.damaged("its recurrent weights");
   const std::int64_t units = r.dims[2];
+  const std::int64_t length = x.dims[batch_first ? 1 : 0];
   const std::int64_t inputs = x.dims[2];
   const auto ways = static_cast<std::int64_t>(directions);
   if (r.dims != Dims{ways, 4 * units, units} || w.dims != Dims{ways, 4 * units, inputs} ||
@@ -60,18 +66,20 @@ void lstm(NodeLowering& node) {
   }
   if (node.has(4)) {
     const Dims lengths = node.known_integers(4);
-    if (lengths != Dims{x.dims[0]}) node.unsupported("with sequences of several lengths");
+    if (lengths != Dims{length}) node.unsupported("with sequences of several lengths");
   }
   const auto count = static_cast<std::size_t>(units);
-  const auto steps = static_cast<std::size_t>(x.dims[0]);
+  const auto steps = static_cast<std::size_t>(length);
   const auto width = static_cast<std::size_t>(inputs);
-  const Dims y_dims{x.dims[0], ways, 1, units};
+  // Both layouts of one record have their elements in the same order.
+  const Dims y_dims = batch_first ? Dims{1, length, ways, units} : Dims{length, ways, 1, units};
+  const Dims state_dims = batch_first ? Dims{1, ways, units} : Dims{ways, 1, units};
   const Register source = node.contiguous(x);
   const Register y = node.allocate(node.checked_size(y_dims));
   const Register hidden = node.allocate(directions * count);
   const Register cell = node.allocate(directions * count);
-  set_state(node, 5, hidden, {ways, 1, units});
-  set_state(node, 6, cell, {ways, 1, units});
+  set_state(node, 5, hidden, state_dims);
+  set_state(node, 6, cell, state_dims);
   const Register gates = node.allocate(4 * count);
   for (std::size_t d = 0; d < directions; ++d) {
     LstmStep step{.in = source,
@@ -102,8 +110,8 @@ void lstm(NodeLowering& node) {
     node.emit(std::move(step));
   }
   node.define(0, node.new_tensor(y_dims, y));
-  node.define(1, node.new_tensor({ways, 1, units}, hidden));
-  node.define(2, node.new_tensor({ways, 1, units}, cell));
+  node.define(1, node.new_tensor(state_dims, hidden));
+  node.define(2, node.new_tensor(state_dims, cell));
 }
 
 }  // namespace

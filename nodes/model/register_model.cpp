@@ -1,27 +1,36 @@
 #include "nodes/model/register_model.hpp"
 
+#include <fmt/core.h>
+
+#include <string>
+#include <string_view>
+
 #include "nodes/model/model_resource.hpp"
+#include "nodes/model/operators.hpp"
 
 namespace kaspar::nodes {
+namespace {
+
+std::string_view model_documentation() {
+  static const std::string text = fmt::format(
+      "Executes the model's operators on the processor, several records side by side; the answer "
+      "for a record never depends on its neighbours. Weights beside the model "
+      "(`NAME.onnx.data`) are read too, from its own folder only.\n\n"
+      "Operators: {}.\n\n"
+      "The batch is the input's dimension without a fixed size, or a first one of 1 (the second "
+      "one of three, where the sequence comes first); the others take the row.",
+      operator_names());
+  return text;
+}
+
+}  // namespace
 
 void register_model(NodeRegistry& registry) {
   registry.add({
       .role = NodeRole::Model,
       .name = "onnx",
       .summary = "a model in an ONNX file",
-      .documentation = "Executes the model's operators on the processor, several records side by "
-                       "side; the answer "
-                       "for a record never depends on its neighbours. Weights beside the model "
-                       "(`NAME.onnx.data`) "
-                       "are read too, from its own folder only.\n\n"
-                       "Operators: Add ArgMax Cast Concat Constant ConstantOfShape Div Expand "
-                       "Flatten Gather Gemm "
-                       "Identity LSTM LogSoftmax MatMul Mul Relu Reshape Shape Sigmoid Slice "
-                       "Softmax Squeeze Sub "
-                       "Tanh Transpose Unsqueeze.\n\n"
-                       "The batch is the input's dimension without a fixed size, or a first one of "
-                       "1; the others "
-                       "take the row.",
+      .documentation = model_documentation(),
       .params = {{.name = "labels",
                   .kind = ParamKind::StringList,
                   .summary = "the classes' names, in the model's order"}},

@@ -19,6 +19,11 @@ void identity(NodeLowering& node) {
   node.define(0, node.in(0));
 }
 
+void dropout(NodeLowering& node) {
+  if (node.has(2) && node.known_integers(2) != Dims{0}) node.unsupported("while it trains");
+  identity(node);
+}
+
 void constant(NodeLowering& node) {
   Tensor out{.known = true};
   if (const Attribute* tensor = node.attribute("value"); tensor != nullptr && tensor->has_tensor) {
@@ -203,6 +208,30 @@ void slice(NodeLowering& node) {
   node.define(0, node.ordered(from, counts, node.walk(counts, strides, first)));
 }
 
+/// Into parts of given sizes, or into equal ones of which the last may be smaller.
+void split(NodeLowering& node) {
+  const Tensor& from = node.in(0);
+  const std::size_t axis = node.axis_of(node.integer("axis", 0), from.dims.size());
+  const std::int64_t size = from.dims[axis];
+  const auto parts = static_cast<std::int64_t>(node.output_count());
+  Dims sizes = node.integers("split", 1);
+  if (sizes.empty()) {
+    sizes.assign(node.output_count(), parts == 0 ? 0 : (size + parts - 1) / parts);
+    if (parts != 0) sizes.back() = size - (parts - 1) * sizes.front();
+  }
+  const Dims strides = strides_of(from.dims);
+  Dims counts = from.dims;
+  std::int64_t start = 0;
+  if (sizes.size() != node.output_count()) node.damaged("parts that are not its outputs");
+  for (std::size_t p = 0; p < sizes.size(); ++p) {
+    if (sizes[p] < 0 || sizes[p] > size - start) node.damaged("parts that do not fit");
+    counts[axis] = sizes[p];
+    node.define(p, node.ordered(from, counts, node.walk(counts, strides, start * strides[axis])));
+    start += sizes[p];
+  }
+  if (start != size) node.damaged("parts that do not fit");
+}
+
 void expand(NodeLowering& node) {
   const Dims dims = node.broadcast(node.in(0).dims, node.known_integers(1));
   node.define(0, node.expanded(node.in(0), dims));
@@ -269,6 +298,7 @@ std::span<const NamedOperator> shape_operators() noexcept {
       {"Concat", concat},
       {"Constant", constant},
       {"ConstantOfShape", constant_of_shape},
+      {"Dropout", dropout},
       {"Expand", expand},
       {"Flatten", flatten},
       {"Gather", gather},
@@ -276,6 +306,7 @@ std::span<const NamedOperator> shape_operators() noexcept {
       {"Reshape", reshape},
       {"Shape", shape},
       {"Slice", slice},
+      {"Split", split},
       {"Squeeze", squeeze},
       {"Transpose", transpose},
       {"Unsqueeze", unsqueeze},
