@@ -86,7 +86,7 @@ class ChainChecker {
     std::vector<Span> operand_spans;
     CheckedOptions options =
         check_options(stage.options, *node, stage.word.span, &scope_, context_.directory, report_);
-    bool fine = fill(stage, plan.call, operand_spans) && options.fine;
+    const bool fine = fill(stage, plan.call, operand_spans) && options.fine;
     for (Operand& operand : options.operands) {
       operand_spans.push_back(options.values[operand.role.substr(0, operand.role.find('.'))]);
       plan.call.operands.push_back(std::move(operand));

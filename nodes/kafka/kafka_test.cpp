@@ -176,7 +176,6 @@ TEST_CASE("another member takes partitions over only once what was read of them 
   });
   std::atomic<bool> stop{false};
   std::thread reading([&] {
-    Batches more;
     RecordBatch batch;
     while (!stop) {
       batch.clear();

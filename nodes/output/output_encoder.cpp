@@ -80,7 +80,7 @@ Cell literal_cell(const Expression& expression, CellStorage& storage) {
   if (const auto* text = value.get<std::string>()) {
     storage.text = *text;
     cell.data = &storage.text;
-  } else if (const auto* flag = value.get<bool>()) {
+  } else if (const auto* flag = value.get<bool>(); flag != nullptr) {
     cell.data = flag;
   } else if (const auto* span = value.get<std::chrono::milliseconds>()) {
     storage.integer = span->count();

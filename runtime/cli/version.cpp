@@ -16,6 +16,9 @@ void add_version(CLI::App& app, Action& action) {
       fmt::print("  fmt        {}.{}.{}\n", FMT_VERSION / 10'000, FMT_VERSION / 100 % 100,
                  FMT_VERSION % 100);
       fmt::print("  CLI11      {}\n", CLI11_VERSION);
+      fmt::print("  Eigen      {}\n", KASPAR_EIGEN_VERSION);
+      fmt::print("  oneTBB     {}\n", KASPAR_TBB_VERSION);
+      fmt::print("  protobuf   {}\n", KASPAR_PROTOBUF_VERSION);
       fmt::print("  librdkafka {}\n", nodes::kafka::librdkafka_version());
       return ExitStatus::Fine;
     };

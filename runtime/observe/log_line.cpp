@@ -117,7 +117,7 @@ std::string human_line(LogTime time, LogLevel level, std::string_view event,
     append_escaped(out, field.value, false);
     separator = ", ";
   }
-  if (fields.size() != 0) out += ')';
+  if (fields.begin() != fields.end()) out += ')';
   return out;
 }
 
