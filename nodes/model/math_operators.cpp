@@ -90,12 +90,13 @@ Tensor apply_unary(NodeLowering& node, Unary function, const Tensor& from) {
 Tensor combine(NodeLowering& node, Arithmetic op, const Tensor& left_in, const Tensor& right_in) {
   if (left_in.integer != right_in.integer) node.damaged("operands of different types");
   const Dims dims = node.broadcast(left_in.dims, right_in.dims);
-  const Tensor left = node.expanded(left_in, dims);
-  const Tensor right = node.expanded(right_in, dims);
-  if (left.known && right.known) return folded(node, op, left, right);
-  if (left.integer) node.unsupported("on integers that depend on the data");
-  const Tensor a = node.in_registers(left);
-  const Tensor b = node.in_registers(right);
+  if (left_in.known && right_in.known) {
+    return folded(node, op, node.expanded(left_in, dims), node.expanded(right_in, dims));
+  }
+  if (left_in.integer) node.unsupported("on integers that depend on the data");
+  // In registers first: a constant that is broadcast takes only as many as it has elements.
+  const Tensor a = node.expanded(node.in_registers(left_in), dims);
+  const Tensor b = node.expanded(node.in_registers(right_in), dims);
   const Register first = node.allocate(a.size());
   node.emit(ArithmeticStep{.op = op, .out = first, .left = a.refs, .right = b.refs});
   return node.new_tensor(dims, first);

@@ -185,6 +185,19 @@ TEST_CASE("what does not fit the model is refused at the stage") {
   CHECK(result.error().help == "its outputs are `scores`");
 }
 
+TEST_CASE("a model for a fixed batch of several is refused with a way out") {
+  auto model = load(fixtures + "batch-of-two.onnx");
+  REQUIRE(model);
+  for (const std::uint32_t width : {60U, 120U}) {
+    auto result = infer(call_with(*model, {.scalar = ScalarType::F32, .width = width}));
+    REQUIRE_FALSE(result);
+    CHECK(result.error().code == DiagnosticCode::K0401);
+    CHECK(result.error().message ==
+          "the model's input `x` of shape [2,60,1] has no batch dimension");
+    CHECK(result.error().help.find("`dynamic_axes` or `dynamic_shapes`") != std::string::npos);
+  }
+}
+
 TEST_CASE("labels must be as many as the classes") {
   auto model = load(fixtures + "lstm-rows.onnx", {"a", "b"});
   REQUIRE_FALSE(model);

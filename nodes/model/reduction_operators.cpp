@@ -10,6 +10,8 @@
 namespace kaspar::nodes {
 namespace {
 
+constexpr std::size_t most_factors = 64;
+
 using Axes = std::vector<bool>;  // by dimension: it is reduced
 
 Tensor reduced(NodeLowering& node, Reduction function, const Tensor& from, const Axes& gone,
@@ -39,6 +41,7 @@ Tensor reduced(NodeLowering& node, Reduction function, const Tensor& from, const
 void reduce_product(NodeLowering& node) {
   const Dims factors = node.known_integers(0);
   if (!node.integers("axes", 1).empty() && factors.size() != 1) node.unsupported("over some axes");
+  if (factors.size() > most_factors) node.unsupported("of so many numbers");
   Dims dims;
   if (node.integer("keepdims", 1) != 0) dims.assign(node.in(0).dims.size(), 1);
   Tensor out = {.dims = dims, .integer = true, .known = true, .ints = {1}};
