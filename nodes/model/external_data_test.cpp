@@ -68,7 +68,7 @@ TEST_CASE("weights are read from beside the model and from below it") {
 TEST_CASE("weights that are missing say what to put where") {
   const Model model;
   const Issue issue = model.refused();
-  CHECK(issue.message.find("`external.onnx.data`: No such file") != std::string::npos);
+  CHECK(issue.message.find("`external.onnx.data`, and there is no such file") != std::string::npos);
   CHECK(issue.help == "put `external.onnx.data`, which the exporter wrote, beside the model");
 }
 
@@ -80,6 +80,7 @@ TEST_CASE("weights that are too short are refused") {
     const Issue issue = model.refused();
     CHECK((issue.message.find("bytes") != std::string::npos ||
            issue.message.find("ends before offset") != std::string::npos));
+    CHECK(issue.help == "export the model again, or copy all of `external.onnx.data`");
   }
 }
 

@@ -303,11 +303,11 @@ class Reader {
     if (location.empty() || location.find('\0') != std::string::npos || relative == ".") {
       throw refuse(proto, "names no file for its external data");
     }
-    const auto outside = [&] {
-      return refuse(proto, fmt::format("is in `{}`, outside the model's folder", location),
+    const auto outside = [&](std::string_view how) {
+      return refuse(proto, fmt::format("is in `{}`, {} the model's folder", location, how),
                     "weights are read only from the folder that the model is in");
     };
-    if (relative.is_absolute() || *relative.begin() == "..") throw outside();
+    if (relative.is_absolute() || *relative.begin() == "..") throw outside("outside");
     std::error_code error;
     const fs::path model = fs::canonical(path_, error);
     if (error) throw Refused{error.message()};
@@ -316,16 +316,21 @@ class Reader {
     const fs::path folder = model.parent_path();
     const fs::path file = fs::canonical(folder / relative, error);
     if (error) {
-      throw refuse(proto, fmt::format("is in `{}`: {}", location, error.message()),
-                   fmt::format("put `{}`, which the exporter wrote, beside the model", location));
+      throw refuse(
+          proto,
+          fmt::format("is in `{}`{}", location,
+                      error == std::errc::no_such_file_or_directory ? ", and there is no such file"
+                                                                    : ": " + error.message()),
+          fmt::format("put `{}`, which the exporter wrote, beside the model", location));
     }
     const auto [end, unused] =
         std::mismatch(folder.begin(), folder.end(), file.begin(), file.end());
-    if (end != folder.end()) throw outside();
+    if (end != folder.end()) throw outside("a link to outside");
     try {
       return read_file(file.string(), offset, length, largest_weights - weights_);
     } catch (const Refused& refused) {
-      throw refuse(proto, fmt::format("is in `{}`: {}", location, refused.reason));
+      throw refuse(proto, fmt::format("is in `{}`: {}", location, refused.reason),
+                   fmt::format("export the model again, or copy all of `{}`", location));
     }
   }
 
