@@ -51,6 +51,7 @@ bool is_final(rd_kafka_resp_err_t code) {
     case RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL:
     case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
     case RD_KAFKA_RESP_ERR__INVALID_ARG:
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
       return true;
     default:
       return false;
@@ -72,12 +73,14 @@ std::expected<void, Failure> Consumer::open(bool embedded) {
           {"group.id", group_},
           {"enable.auto.commit", "false"},
           {"enable.auto.offset.store", "false"},
-          {"auto.offset.reset", "earliest"},
+          // An embedded broker evicts silently what it has no room for: that must be heard.
+          {"auto.offset.reset", embedded ? "error" : "earliest"},
           {"enable.partition.eof", settings_.until_end ? "true" : "false"},
           {"allow.auto.create.topics", "false"},
           {"queued.max.messages.kbytes", std::to_string(std::max<std::size_t>(queue >> 10, 64))},
           {"fetch.max.bytes", std::to_string(fetch)},
           {"message.max.bytes", std::to_string(std::min<std::size_t>(fetch, 1'000'000))}}};
+  strict_ = embedded;
   if (embedded) {
     // When the last member has left, the mock cluster keeps the next one waiting for a session time
     // less a second, which is 44 s by default.
@@ -135,6 +138,11 @@ std::optional<std::size_t> Consumer::subscription_of(std::string_view topic) con
 }
 
 void Consumer::handle_error(rd_kafka_resp_err_t code, std::string_view what) {
+  if (code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET && !failure_) {
+    failure_ =
+        Failure{.message = fmt::format("records were deleted before they were read: {}", what),
+                .help = "an embedded broker keeps some 5 MiB a partition: write less at a time"};
+  }
   if (is_final(code)) {
     if (!failure_) failure_ = Failure{.message = fmt::format("reading from Kafka: {}", what)};
     return;
@@ -165,7 +173,8 @@ void Consumer::on_rebalance(rd_kafka_t* client, rd_kafka_resp_err_t code,
 void Consumer::assign(rd_kafka_topic_partition_list_t& partitions) {
   log().write(LogLevel::Info, "partitions_assigned", "partitions were assigned to this process",
               {{"count", std::to_string(partitions.cnt)}, {"partitions", text_of(partitions)}});
-  if (auto resolved = resolve_starts(client_.get(), subscriptions_, partitions); !resolved) {
+  if (auto resolved = resolve_starts(client_.get(), subscriptions_, strict_, partitions);
+      !resolved) {
     if (!failure_) failure_ = std::move(resolved.error());
   }
   for (int i = 0; i < partitions.cnt; ++i) {

@@ -106,6 +106,7 @@ class Consumer final : private ClientEvents {
   std::optional<Failure> failure_;
   Clock::time_point last_commit_ = Clock::now();
   Clock::time_point close_by_ = Clock::time_point::max();
+  bool strict_ = false;  // an offset that is out of range is an error
   bool committing_ = false;
   bool left_ = false;  // the group, or it was tried
 };

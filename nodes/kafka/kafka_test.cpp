@@ -203,6 +203,35 @@ TEST_CASE("another member takes partitions over only once what was read of them 
   CHECK(first->close(10s).has_value());
 }
 
+TEST_CASE("records that an embedded broker evicted before they were read are missed, loudly") {
+  World world;
+  world.settings.memory_budget = 1u << 20;  // so that little is fetched ahead
+  world.write(0, 10);
+  auto source = world.source();
+  REQUIRE(source->open().has_value());
+  Batches batches;
+  read(*source, 10, batches);
+  {
+    auto writer = TopicWriter::open(world.settings.kafka, "in", world.log, nullptr);
+    REQUIRE(writer.has_value());
+    const std::string large(500'000, 'x');
+    for (int i = 0; i < 60; ++i) {
+      REQUIRE((*writer)->write("one partition", large).has_value());
+      REQUIRE((*writer)->flush(30s).has_value());
+    }
+  }
+  const auto deadline = std::chrono::steady_clock::now() + 60s;
+  ReadStatus status = ReadStatus::Idle;
+  while (status != ReadStatus::Failed && std::chrono::steady_clock::now() < deadline) {
+    auto batch = std::make_unique<RecordBatch>();
+    status = source->read(*batch, some);
+  }
+  CHECK(status == ReadStatus::Failed);
+  CHECK(source->failure().status == ExitStatus::Failed);
+  CHECK(source->failure().message.find("deleted before they were read") != std::string::npos);
+  batches.clear();
+}
+
 TEST_CASE("`latest` begins after what is there, and keeps to it") {
   World world;
   world.write(0, 20);

@@ -52,12 +52,13 @@ rd_kafka_resp_err_t resolve(rd_kafka_t* client, std::span<const Subscription> su
     const Subscription* subscription = subscription_of(subscriptions, partition.topic);
     const rd_kafka_topic_partition_t* known =
         rd_kafka_topic_partition_list_find(committed.get(), partition.topic, partition.partition);
-    if (subscription == nullptr || subscription->start.kind == StartOffset::Kind::Earliest ||
-        known == nullptr) {
-      continue;
-    }
+    if (subscription == nullptr || known == nullptr) continue;
     code = known->err;
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR || known->offset >= 0) continue;
+    if (subscription->start.kind == StartOffset::Kind::Earliest) {
+      partition.offset = RD_KAFKA_OFFSET_BEGINNING;
+      continue;
+    }
     code = first_offset(client, subscription->start, partition);
     rd_kafka_topic_partition_list_add(first.get(), partition.topic, partition.partition)->offset =
         partition.offset;
@@ -70,8 +71,9 @@ rd_kafka_resp_err_t resolve(rd_kafka_t* client, std::span<const Subscription> su
 
 std::expected<void, Failure> resolve_starts(rd_kafka_t* client,
                                             std::span<const Subscription> subscriptions,
+                                            bool strict,
                                             rd_kafka_topic_partition_list_t& partitions) {
-  if (std::ranges::all_of(subscriptions, [](const Subscription& subscription) {
+  if (!strict && std::ranges::all_of(subscriptions, [](const Subscription& subscription) {
         return subscription.start.kind == StartOffset::Kind::Earliest;
       })) {
     return {};

@@ -102,6 +102,15 @@ class BrokerCases:
         for line in read:
             self.assertRegex(line, rf"\Atopic = {job.outputs} key = \d+ value = [A-Z][A-Za-z ]+\Z")
 
+    def test_rows_are_fed_to_any_broker(self):
+        job = self.job("feed")
+        made = rows(300, 16, broken_every=10_000)
+        feed = job.file.parent / "rows.csv"
+        feed.write_text("".join(f"{value}\n" for _, value, _ in made))
+        job.run_to_end("--feed", f"windows={feed}")
+        self.assertEqual(len(job.records(job.outputs)), 300)
+        self.assertEqual(job.committed(), job.ends(job.inputs))
+
     def test_a_missing_topic_is_told_and_ends_with_3(self):
         job = self.job("missing")
         job.file.write_text(job.file.read_text().replace(job.outputs, "no-such-topic"))
