@@ -171,6 +171,11 @@ void Consumer::on_rebalance(rd_kafka_t* client, rd_kafka_resp_err_t code,
 }
 
 void Consumer::assign(rd_kafka_topic_partition_list_t& partitions) {
+  if (left_) {
+    // The group's answer came while the process leaves: nothing of it will be read.
+    const ErrorHandle refused{rd_kafka_incremental_assign(client_.get(), &partitions)};
+    return;
+  }
   log().write(LogLevel::Info, "partitions_assigned", "partitions were assigned to this process",
               {{"count", std::to_string(partitions.cnt)}, {"partitions", text_of(partitions)}});
   if (auto resolved = resolve_starts(client_.get(), subscriptions_, strict_, partitions);

@@ -12,8 +12,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr int request_timeout = 5'000;
-constexpr milliseconds patience{60'000};
+constexpr int request_timeout = 3'000;
+constexpr milliseconds patience{15'000};  // less than a shutdown may take
 
 const Subscription* subscription_of(std::span<const Subscription> subscriptions,
                                     std::string_view topic) {
