@@ -155,9 +155,12 @@ def judge(test, job, made, exactly_once_each=True):
     if exactly_once_each:
         test.assertEqual(set(counts.values()), {1})
         test.assertEqual(len(letters), len(broken))
-        # Keys ascend with time, so within each partition of what was written they must ascend too.
-        for records in (labels, letters):
-            for partition in range(PARTITIONS):
-                keys = [message.key() for message in records if message.partition() == partition]
-                test.assertEqual(keys, sorted(keys))
+        # All topics have as many partitions, and the same partitioner: what came in one goes to the same one, in order.
+        def keys(records, partition):
+            return [message.key().decode() for message in records if message.partition() == partition]
+        inputs = job.records(job.inputs)
+        for partition in range(PARTITIONS):
+            came = keys(inputs, partition)
+            test.assertEqual(keys(labels, partition), [key for key in came if key in good])
+            test.assertEqual(keys(letters, partition), [key for key in came if key in broken])
     test.assertEqual(job.committed(), job.ends(job.inputs))
