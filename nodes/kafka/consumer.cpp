@@ -84,7 +84,7 @@ std::expected<void, Failure> Consumer::open(bool embedded) {
   if (embedded) {
     // When the last member has left, the mock cluster keeps the next one waiting for a session time
     // less a second, which is 44 s by default.
-    configuration.defaults.emplace_back("session.timeout.ms", "4000");
+    configuration.defaults.emplace_back("session.timeout.ms", "6000");
     configuration.defaults.emplace_back("heartbeat.interval.ms", "500");
   }
   // With `group.protocol = consumer` the broker assigns, and the client may not say how.
@@ -209,7 +209,7 @@ void Consumer::revoke(rd_kafka_topic_partition_list_t& partitions) {
           tracker_.index_of(partitions.elems[i].topic, partitions.elems[i].partition);
       drained = tracker_.wait_idle(index, deadline) && drained;
     }
-    drained = commit_until(std::min(Clock::now() + revoke_commit, close_by_)) && drained;
+    drained = commit_until(std::min(Clock::now() + revoke_commit, close_by_), true) && drained;
   }
   log().write(drained ? LogLevel::Info : LogLevel::Warning,
               lost ? "partitions_lost" : "partitions_revoked",
@@ -258,13 +258,15 @@ bool Consumer::take_commit_result(rd_kafka_resp_err_t code,
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return true;
   // While the process leaves, that is told once, as its failure.
   if (Clock::now() >= close_by_) return false;
-  log().write(LogLevel::Warning, "commit_failed",
+  // In a rebalance that is usual.
+  const bool usual = code == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS;
+  log().write(usual ? LogLevel::Debug : LogLevel::Warning, "commit_failed",
               "offsets were not committed; they are tried again",
               {{"error", rd_kafka_err2str(code)}});
   return false;
 }
 
-bool Consumer::commit_until(Clock::time_point deadline) {
+bool Consumer::commit_until(Clock::time_point deadline, bool in_rebalance) {
   while (true) {
     const std::vector<PartitionOffset> offsets = tracker_.uncommitted();
     if (offsets.empty()) return true;
@@ -280,14 +282,20 @@ bool Consumer::commit_until(Clock::time_point deadline) {
       }
     }
     if (Clock::now() >= deadline) return false;
-    std::this_thread::sleep_for(std::min(milliseconds{100}, until(deadline)));
+    // A rebalance under way may be what the commit waits for.
+    const milliseconds pause = std::min(milliseconds{100}, until(deadline));
+    if (in_rebalance) {
+      std::this_thread::sleep_for(pause);
+    } else {
+      serve(pause);
+    }
   }
 }
 
 std::expected<void, Failure> Consumer::close(milliseconds within) {
   if (!client_) return {};
   const auto deadline = close_by_ = Clock::now() + within;
-  const bool committed = commit_until(deadline);
+  const bool committed = commit_until(deadline, false);
   leave(std::max(deadline, Clock::now() + least_time_to_leave));
   if (committed) return {};
   return std::unexpected(

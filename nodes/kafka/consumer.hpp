@@ -92,7 +92,9 @@ class Consumer final : private ClientEvents {
   void assign(rd_kafka_topic_partition_list_t& partitions);
   void revoke(rd_kafka_topic_partition_list_t& partitions);
   void commit_if_due();
-  [[nodiscard]] bool commit_until(Clock::time_point deadline);
+  /// Commits what is done, again until it succeeds or the deadline is over. Serves rebalances
+  /// meanwhile, unless it is called by one.
+  [[nodiscard]] bool commit_until(Clock::time_point deadline, bool in_rebalance);
   bool take_commit_result(rd_kafka_resp_err_t code, const rd_kafka_topic_partition_list_t* offsets);
   void leave(Clock::time_point deadline);
 
