@@ -1,6 +1,7 @@
 """Runs the program given as the first argument and looks at its output and exit status."""
 
 import json
+import os
 import pathlib
 import re
 import signal
@@ -107,6 +108,20 @@ class Run(unittest.TestCase):
                 self.assertEqual(result.stdout, "")
                 self.assertNotEqual(result.stderr, "")
         self.assert_nobody_called()
+
+    def test_an_embedded_broker_needs_none_configured(self):
+        file = self.write("sound.pipe", self.text)
+        result = kaspar("run", file, "--embedded", "--feed", f"windows={PIPELINE.parent}/falling.csv", "--until-end",
+                        env={**os.environ, "KASPAR_BROKERS": self.address})
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertRegex(result.stdout, r"\Atopic = kaspar-outputs key = .* value = Decreasing Trend\n\Z")
+        self.assert_nobody_called()
+
+    def test_brokers_may_come_from_the_environment(self):
+        self.listener.close()
+        result = kaspar("consume", "--topic", "t", env={**os.environ, "KASPAR_BROKERS": self.address})
+        self.assertEqual(result.returncode, 3, result.stderr)
+        self.assertIn(self.address, result.stderr)
 
     def test_a_feed_that_cannot_be_opened_is_2(self):
         file = self.write("sound.pipe", self.text)
