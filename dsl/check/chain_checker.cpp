@@ -42,6 +42,7 @@ class ChainChecker {
     }
     bool ended = false;
     for (const ast::Stage& stage : chain_.stages) {
+      if (ended && stage.damaged) continue;
       if (ended) {
         report_.error(DiagnosticCode::K0101, stage.word.span, "nothing follows a `to`",
                       "write another chain `from` the same source");

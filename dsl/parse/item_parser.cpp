@@ -1,9 +1,8 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <utility>
 
+#include "dsl/parse/chain_parser.hpp"
 #include "dsl/parse/expression_parser.hpp"
 #include "dsl/parse/parse.hpp"
 
@@ -15,13 +14,11 @@ using ast::Name;
 const std::vector<std::string_view> item_words{"use",   "param",  "schema",  "fn",
                                                "model", "source", "sink",    "stream",
                                                "from",  "on",     "deliver", "test"};
-const std::vector<std::string_view> stage_words{"parse",       "filter", "derive", "keep", "vector",
-                                                "standardize", "apply",  "route",  "to"};
 
 class ItemParser {
  public:
   ItemParser(const TokenBuffer& tokens, Diagnostics& diagnostics)
-      : cursor_(tokens, diagnostics), expressions_(cursor_) {
+      : cursor_(tokens, diagnostics), expressions_(cursor_), chains_(cursor_, expressions_) {
     file_.source = tokens.source;
   }
 
@@ -69,8 +66,11 @@ class ItemParser {
     if (!cursor_.is(TokenKind::Name)) return cursor_.fail_expected("an item");
     const std::string word{cursor_.text()};
     if (word == "from") return chain(span, {});
-    if (word == "pipe") return cursor_.fail("`pipe` stands once, at the start of the file");
     cursor_.advance();
+    if (word == "pipe") {
+      if (cursor_.is(TokenKind::Integer)) cursor_.advance();
+      return cursor_.fail_at(span, "`pipe` stands once, at the start of the file", {});
+    }
     if (word == "use") return use(span);
     if (word == "param") return param(span);
     if (word == "schema") return schema(span);
@@ -90,16 +90,8 @@ class ItemParser {
         (cursor_.is(TokenKind::Equal, 1) || cursor_.is(TokenKind::OpenBrace, 1))) {
       name = cursor_.expect_name("its name");
     }
-    unknown_word(span, word, "item", item_words);
+    cursor_.fail_unknown(span, word, "item", item_words);
     if (!name.empty()) add(span, ast::UnknownItem{std::move(name)});
-  }
-
-  void unknown_word(Span span, std::string_view word, std::string_view what,
-                    const std::vector<std::string_view>& words) {
-    const std::string_view meant = did_you_mean(word, words);
-    cursor_.fail_at(span, fmt::format("unknown {} `{}`", what, word),
-                    meant.empty() ? fmt::format("{}s: `{}`", what, fmt::join(words, " "))
-                                  : fmt::format("did you mean `{}`?", meant));
   }
 
   void use(Span span) {
@@ -145,7 +137,7 @@ class ItemParser {
   }
 
   ast::TypeName type() {
-    ast::TypeName type{.name = qualified("a type")};
+    ast::TypeName type{.name = cursor_.expect_qualified("a type")};
     type.span = type.name.span;
     if (cursor_.is(TokenKind::OpenBracket) && cursor_.peek().touches) {
       cursor_.advance();
@@ -163,16 +155,6 @@ class ItemParser {
       type.optional = cursor_.accept(TokenKind::Question);
     }
     return type;
-  }
-
-  Name qualified(std::string_view what) {
-    Name name = cursor_.expect_name(what);
-    if (cursor_.accept(TokenKind::Dot)) {
-      const Name part = cursor_.expect_name("the rest of the name");
-      name.text += "." + part.text;
-      name.span.end = part.span.end;
-    }
-    return name;
   }
 
   void function(Span span) {
@@ -216,147 +198,9 @@ class ItemParser {
   }
 
   void chain(Span span, Name stream) {
-    ast::Chain chain;
-    chain.stream = std::move(stream);
-    chain.from = cursor_.advance().span;
-    if (cursor_.is_word("merge") && cursor_.is(TokenKind::OpenParen, 1)) {
-      chain.merge = true;
-      cursor_.advance();
-      cursor_.advance();
-      while (!cursor_.lost() && !cursor_.is(TokenKind::CloseParen)) {
-        chain.inputs.push_back(cursor_.expect_name("a source or stream"));
-        if (!cursor_.accept(TokenKind::Comma)) break;
-      }
-      cursor_.expect(TokenKind::CloseParen, "after the inputs of the merge");
-    } else {
-      chain.inputs.push_back(cursor_.expect_name("a source or stream"));
-    }
-    bool damaged = cursor_.lost();
-    if (damaged) cursor_.recover(true);
-    while (!cursor_.is(TokenKind::End)) {
-      if (!cursor_.is(TokenKind::Pipe)) {
-        if (cursor_.at_item()) break;
-        if (is_stage_word()) {
-          cursor_.complain_at(cursor_.peek().span, "expected `|>` before the stage",
-                              fmt::format("write `|> {}`", cursor_.text()));
-          chain.stages.push_back(stage(false));
-          damaged = damaged || chain.stages.back().damaged;
-          if (cursor_.lost()) cursor_.recover(true);
-          continue;
-        }
-        // What stands here belongs to no stage; a plain word is an unknown item.
-        if (cursor_.is(TokenKind::Name) && !cursor_.is(TokenKind::Error)) break;
-        cursor_.fail_expected("`|>` or an item");
-        damaged = true;
-        if (!chain.stages.empty()) chain.stages.back().damaged = true;
-        cursor_.recover(true);
-        continue;
-      }
-      chain.stages.push_back(stage(true));
-      damaged = damaged || chain.stages.back().damaged;
-      if (cursor_.lost()) cursor_.recover(true);
-    }
+    bool damaged = false;
+    ast::Chain chain = chains_.chain(std::move(stream), damaged);
     file_.items.push_back({.span = span, .damaged = damaged, .data = std::move(chain)});
-  }
-
-  [[nodiscard]] bool is_stage_word() const {
-    return cursor_.is(TokenKind::Name) &&
-           std::ranges::find(stage_words, cursor_.text()) != stage_words.end();
-  }
-
-  ast::Stage stage(bool marked) {
-    ast::Stage stage;
-    stage.span = marked ? cursor_.advance().span : cursor_.peek().span;
-    stage.word = cursor_.expect_name("a stage");
-    const std::string& word = stage.word.text;
-    if (cursor_.lost()) {
-    } else if (word == "parse") {
-      stage.format = cursor_.expect_name("the format to parse");
-      cursor_.expect(TokenKind::As, "after the format");
-      stage.schema = qualified("the schema's name");
-      stage.options = expressions_.options();
-    } else if (word == "filter") {
-      stage.operands.push_back(expressions_.expression());
-    } else if (word == "derive" || word == "keep") {
-      columns(stage, word == "derive");
-    } else if (word == "vector") {
-      stage.column = cursor_.expect_name("the vector's name");
-      cursor_.expect(TokenKind::Equal, "after the vector's name");
-      ast::NodePtr list = expressions_.list();
-      stage.operands = std::move(list->children);
-    } else if (word == "standardize") {
-      stage.column = cursor_.expect_name("the column to standardize");
-      cursor_.expect_word("using", "after the column");
-      stage.file = cursor_.expect_string("the scaler's file");
-    } else if (word == "apply") {
-      apply(stage);
-    } else if (word == "route") {
-      route(stage);
-    } else if (word == "to") {
-      stage.sink = cursor_.expect_name("a sink");
-      stage.options = expressions_.options();
-    } else {
-      unknown_word(stage.word.span, word, "stage", stage_words);
-    }
-    if (!cursor_.lost() && cursor_.accept(TokenKind::Else)) {
-      stage.on_error = cursor_.expect_name("a sink, `drop` or `fail`");
-    }
-    stage.damaged = cursor_.lost();
-    return stage;
-  }
-
-  void columns(ast::Stage& stage, bool with_values) {
-    cursor_.expect(TokenKind::OpenBrace, "after the stage's word");
-    while (!cursor_.lost() && !cursor_.is(TokenKind::CloseBrace)) {
-      ast::Entry entry{
-          .name = cursor_.expect_name("a column's name"), .quoted = false, .value = nullptr};
-      if (with_values && cursor_.expect(TokenKind::Equal, "after the column's name")) {
-        entry.value = expressions_.expression();
-      }
-      stage.columns.push_back(std::move(entry));
-      if (!cursor_.accept(TokenKind::Comma)) break;
-    }
-    cursor_.expect(TokenKind::CloseBrace, "at the end of the columns",
-                   "columns are separated by commas");
-  }
-
-  void apply(ast::Stage& stage) {
-    stage.model = qualified("the model's name");
-    cursor_.expect(TokenKind::OpenParen, "after the model's name");
-    while (!cursor_.lost() && !cursor_.is(TokenKind::CloseParen)) {
-      stage.operands.push_back(expressions_.expression());
-      if (!cursor_.accept(TokenKind::Comma)) break;
-    }
-    cursor_.expect(TokenKind::CloseParen, "after the model's arguments",
-                   "arguments are separated by commas");
-    cursor_.expect(TokenKind::As, "after the arguments", "`apply model(x) as y` names the result");
-    stage.column = cursor_.expect_name("the result's name");
-    stage.options = expressions_.options();
-  }
-
-  void route(ast::Stage& stage) {
-    cursor_.expect(TokenKind::OpenBrace, "after `route`");
-    bool otherwise = false;
-    while (!cursor_.lost() && !cursor_.is(TokenKind::CloseBrace)) {
-      ast::RouteArm arm;
-      arm.span = cursor_.peek().span;
-      if (otherwise) return cursor_.fail("`else` is the last arm of a `route`");
-      if (cursor_.accept(TokenKind::Else)) {
-        otherwise = true;
-      } else {
-        arm.condition = expressions_.expression();
-      }
-      cursor_.expect(TokenKind::Arrow, "after the arm's condition");
-      arm.target = cursor_.expect_name("a stream or `drop`");
-      stage.arms.push_back(std::move(arm));
-      if (!cursor_.accept(TokenKind::Comma)) break;
-    }
-    if (!cursor_.lost() && !otherwise) {
-      return cursor_.fail("a `route` ends with an `else`",
-                          "add `else => drop` or `else => STREAM`");
-    }
-    cursor_.expect(TokenKind::CloseBrace, "at the end of the route",
-                   "arms are separated by commas");
   }
 
   void on_error(Span span) {
@@ -393,6 +237,7 @@ class ItemParser {
 
   TokenCursor cursor_;
   ExpressionParser expressions_;
+  ChainParser chains_;
   ast::File file_;
 };
 

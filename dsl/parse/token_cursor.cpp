@@ -44,6 +44,23 @@ void TokenCursor::complain_at(Span span, std::string message, std::string help) 
                     .help = std::move(help)});
 }
 
+void TokenCursor::fail_unknown(Span span, std::string_view word, std::string_view what,
+                               const std::vector<std::string_view>& words) {
+  if (lost_) return;
+  lost_ = true;
+  const std::string_view meant = did_you_mean(word, words);
+  Diagnostic diagnostic{.source = tokens_.source,
+                        .span = span,
+                        .message = fmt::format("unknown {} `{}`", what, word)};
+  if (meant.empty()) {
+    diagnostic.help = fmt::format("{}s: `{}`", what, fmt::join(words, " "));
+  } else {
+    diagnostic.help = fmt::format("did you mean `{}`?", meant);
+    diagnostic.fixes.push_back({span, std::string{meant}, fmt::format("write `{}`", meant)});
+  }
+  diagnostics_.add(std::move(diagnostic));
+}
+
 void TokenCursor::fail_expected(std::string_view what, std::string_view help) {
   const TokenKind kind = peek().kind;
   const bool own_text = kind == TokenKind::Name || kind == TokenKind::Integer ||
@@ -59,25 +76,39 @@ bool TokenCursor::expect(TokenKind kind, std::string_view after, std::string_vie
   return false;
 }
 
-bool TokenCursor::expect_word(std::string_view word, std::string_view after) {
+bool TokenCursor::expect_word(std::string_view word, std::string_view after,
+                              std::string_view help) {
   if (accept_word(word)) return true;
-  fail_expected(fmt::format("`{}` {}", word, after));
+  fail_expected(fmt::format("`{}` {}", word, after), help);
   return false;
 }
 
-ast::Name TokenCursor::expect_name(std::string_view what) {
+ast::Name TokenCursor::expect_name(std::string_view what, std::string_view help) {
   if (lost_) return {};
-  if (is(TokenKind::Name)) {
+  // An item that starts here was not meant as a name: what stands before it is incomplete.
+  if (is(TokenKind::Name) && !at_item()) {
     const Token& token = advance();
     return {.text = std::string{tokens_.text(token)}, .span = token.span};
   }
   if (is_reserved(peek().kind)) {
-    fail(fmt::format("`{}` is reserved", text()), fmt::format("{} has another name", what),
-         DiagnosticCode::K0202);
-  } else {
-    fail_expected(what);
+    fail(fmt::format("`{}` is reserved", text()), "choose another name", DiagnosticCode::K0202);
+    return {};
   }
-  return {};
+  fail_expected(what, help);
+  std::size_t behind = 0;
+  while (is(TokenKind::Error, behind)) ++behind;
+  if (behind == 0 || !is(TokenKind::Name, behind)) return {};
+  return {.text = std::string{text(behind)}, .span = peek(behind).span};
+}
+
+ast::Name TokenCursor::expect_qualified(std::string_view what) {
+  ast::Name name = expect_name(what);
+  if (accept(TokenKind::Dot)) {
+    const ast::Name part = expect_name("the rest of the name");
+    name.text += "." + part.text;
+    name.span.end = part.span.end;
+  }
+  return name;
 }
 
 ast::NodePtr TokenCursor::expect_string(std::string_view what) {
@@ -110,7 +141,7 @@ bool TokenCursor::at_item() const {
     return is(TokenKind::Name, 1) && (is(TokenKind::Pipe, 2) || is(TokenKind::OpenParen, 2));
   }
   if (word == "on") return is_word("error", 1);
-  if (word == "deliver") return is(TokenKind::Name, 1);
+  if (word == "deliver") return is_word("at_least_once", 1) || is_word("exactly_once", 1);
   return false;
 }
 

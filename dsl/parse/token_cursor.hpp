@@ -53,9 +53,12 @@ class TokenCursor {
 
   /// The token, or an error at what stands there instead.
   bool expect(TokenKind kind, std::string_view after, std::string_view help = {});
-  bool expect_word(std::string_view word, std::string_view after);
-  /// A name; empty and an error where none stands. A reserved word is K0202.
-  ast::Name expect_name(std::string_view what);
+  bool expect_word(std::string_view word, std::string_view after, std::string_view help = {});
+  /// A name; empty and an error where none stands. A reserved word is K0202. Of a name behind
+  /// signs that are no text of the language the name is given, so that its uses are known.
+  ast::Name expect_name(std::string_view what, std::string_view help = {});
+  /// `N` or `N.N`.
+  ast::Name expect_qualified(std::string_view what);
   /// A string as a node.
   ast::NodePtr expect_string(std::string_view what);
 
@@ -63,13 +66,21 @@ class TokenCursor {
   /// lost.
   void fail(std::string message, std::string help = {},
             DiagnosticCode code = DiagnosticCode::K0101);
-  /// Reports at a token that was read already.
   /// Reports without losing the place: what follows is parsed as meant.
   void complain_at(Span span, std::string message, std::string help);
+  /// Reports at a token that was read already.
   void fail_at(Span span, std::string message, std::string help);
+  /// Reports an unknown word of the language, with the one that was probably meant.
+  void fail_unknown(Span span, std::string_view word, std::string_view what,
+                    const std::vector<std::string_view>& words);
   /// "expected WHAT, found …".
   void fail_expected(std::string_view what, std::string_view help = {});
 
+  /// Goes on as if the next `count` tokens, which were reported, did not stand there.
+  void skip(std::size_t count) {
+    lost_ = false;
+    for (; count > 0; --count) advance();
+  }
   /// Skips to the next item, or, with `to_stage`, to the next `|>` if that comes first.
   void recover(bool to_stage);
   /// Whether an item starts at this token: its word, followed by what that item needs.

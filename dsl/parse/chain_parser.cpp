@@ -1,0 +1,188 @@
+#include "dsl/parse/chain_parser.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace kaspar::dsl {
+namespace {
+
+const std::vector<std::string_view> stage_words{"parse",       "filter", "derive", "keep", "vector",
+                                                "standardize", "apply",  "route",  "to"};
+
+}  // namespace
+
+ast::Chain ChainParser::chain(ast::Name stream, bool& damaged) {
+  ast::Chain chain;
+  chain.stream = std::move(stream);
+  chain.from = cursor_.advance().span;
+  inputs(chain);
+  damaged = cursor_.lost();
+  if (damaged) cursor_.recover(true);
+  while (!cursor_.is(TokenKind::End)) {
+    if (cursor_.is(TokenKind::Pipe)) {
+      chain.stages.push_back(stage(cursor_.advance().span));
+    } else if (!without_mark(chain)) {
+      break;
+    }
+    damaged = damaged || (!chain.stages.empty() && chain.stages.back().damaged);
+    if (cursor_.lost()) cursor_.recover(true);
+  }
+  return chain;
+}
+
+void ChainParser::inputs(ast::Chain& chain) {
+  if (!cursor_.is_word("merge") || !cursor_.is(TokenKind::OpenParen, 1)) {
+    chain.inputs.push_back(
+        cursor_.expect_name("a source or stream", "names stand without quotes: `from SOURCE`"));
+    return;
+  }
+  chain.merge = true;
+  cursor_.advance();
+  cursor_.advance();
+  while (!cursor_.lost() && !cursor_.is(TokenKind::CloseParen)) {
+    chain.inputs.push_back(cursor_.expect_name("a source or stream"));
+    if (!cursor_.accept(TokenKind::Comma)) break;
+  }
+  cursor_.expect(TokenKind::CloseParen, "after the inputs of the merge");
+}
+
+bool ChainParser::is_stage_word(std::size_t ahead) const {
+  return cursor_.is(TokenKind::Name, ahead) &&
+         std::ranges::find(stage_words, cursor_.text(ahead)) != stage_words.end();
+}
+
+bool ChainParser::without_mark(ast::Chain& chain) {
+  if (cursor_.at_item()) return false;
+  if (is_stage_word()) {
+    cursor_.complain_at(cursor_.peek().span, "expected `|>` before the stage",
+                        fmt::format("write `|> {}`", cursor_.text()));
+    chain.stages.push_back(stage(cursor_.peek().span));
+    return true;
+  }
+  if (cursor_.is(TokenKind::Name)) return false;  // an unknown item
+  const Span start = cursor_.peek().span;
+  cursor_.fail_expected("`|>` or an item");
+  // Another sign in place of `|>`, as `|` or `->`: the stage itself is as meant.
+  constexpr std::size_t longest_mark = 2;
+  for (std::size_t length = 1; length <= longest_mark; ++length) {
+    if (cursor_.is(TokenKind::Name, length - 1)) break;
+    if (!is_stage_word(length)) continue;
+    cursor_.skip(length);
+    chain.stages.push_back(stage(start));
+    return true;
+  }
+  // What was meant here is unknown, and so is what it would have done to the columns.
+  chain.stages.push_back({.word = {}, .span = start, .damaged = true});
+  return true;
+}
+
+ast::Stage ChainParser::stage(Span start) {
+  ast::Stage stage;
+  stage.span = start;
+  stage.word = cursor_.expect_name("a stage");
+  if (!cursor_.lost()) operands(stage);
+  if (!cursor_.lost() && cursor_.accept(TokenKind::Else)) {
+    stage.on_error = cursor_.expect_name("a sink, `drop` or `fail`");
+  }
+  stage.damaged = cursor_.lost();
+  return stage;
+}
+
+void ChainParser::operands(ast::Stage& stage) {
+  const std::string& word = stage.word.text;
+  if (word == "parse") {
+    parse(stage);
+  } else if (word == "filter") {
+    stage.operands.push_back(expressions_.expression());
+  } else if (word == "derive" || word == "keep") {
+    columns(stage, word == "derive");
+  } else if (word == "vector") {
+    stage.column = cursor_.expect_name("the vector's name");
+    cursor_.expect(TokenKind::Equal, "after the vector's name");
+    ast::NodePtr list = expressions_.list();
+    stage.operands = std::move(list->children);
+  } else if (word == "standardize") {
+    standardize(stage);
+  } else if (word == "apply") {
+    apply(stage);
+  } else if (word == "route") {
+    route(stage);
+  } else if (word == "to") {
+    stage.sink = cursor_.expect_name("a sink");
+    stage.options = expressions_.options();
+  } else {
+    cursor_.fail_unknown(stage.word.span, word, "stage", stage_words);
+  }
+}
+
+void ChainParser::parse(ast::Stage& stage) {
+  stage.format = cursor_.expect_name("the format to parse");
+  cursor_.expect(TokenKind::As, "after the format",
+                 fmt::format("write `parse {} as SCHEMA`", stage.format.text));
+  stage.schema = cursor_.expect_qualified("the schema's name");
+  stage.options = expressions_.options();
+}
+
+void ChainParser::standardize(ast::Stage& stage) {
+  stage.column = cursor_.expect_name("the column to standardize");
+  cursor_.expect_word("using", "after the column",
+                      fmt::format("write `standardize {} using \"…\"`", stage.column.text));
+  stage.file = cursor_.expect_string("the scaler's file");
+}
+
+void ChainParser::columns(ast::Stage& stage, bool with_values) {
+  cursor_.expect(TokenKind::OpenBrace, "after the stage's word");
+  while (!cursor_.lost() && !cursor_.is(TokenKind::CloseBrace)) {
+    ast::Entry entry{
+        .name = cursor_.expect_name("a column's name"), .quoted = false, .value = nullptr};
+    if (with_values && cursor_.expect(TokenKind::Equal, "after the column's name")) {
+      entry.value = expressions_.expression();
+    }
+    stage.columns.push_back(std::move(entry));
+    if (!cursor_.accept(TokenKind::Comma)) break;
+  }
+  cursor_.expect(TokenKind::CloseBrace, "at the end of the columns",
+                 "columns are separated by commas");
+}
+
+void ChainParser::apply(ast::Stage& stage) {
+  stage.model = cursor_.expect_qualified("the model's name");
+  cursor_.expect(TokenKind::OpenParen, "after the model's name");
+  while (!cursor_.lost() && !cursor_.is(TokenKind::CloseParen)) {
+    stage.operands.push_back(expressions_.expression());
+    if (!cursor_.accept(TokenKind::Comma)) break;
+  }
+  cursor_.expect(TokenKind::CloseParen, "after the model's arguments",
+                 "arguments are separated by commas");
+  cursor_.expect(TokenKind::As, "after the arguments", "`apply model(x) as y` names the result");
+  stage.column = cursor_.expect_name("the result's name");
+  stage.options = expressions_.options();
+}
+
+void ChainParser::route(ast::Stage& stage) {
+  cursor_.expect(TokenKind::OpenBrace, "after `route`");
+  bool otherwise = false;
+  while (!cursor_.lost() && !cursor_.is(TokenKind::CloseBrace)) {
+    ast::RouteArm arm;
+    arm.span = cursor_.peek().span;
+    if (otherwise) return cursor_.fail("`else` is the last arm of a `route`");
+    if (cursor_.accept(TokenKind::Else)) {
+      otherwise = true;
+    } else {
+      arm.condition = expressions_.expression();
+    }
+    cursor_.expect(TokenKind::Arrow, "after the arm's condition");
+    arm.target = cursor_.expect_name("a stream or `drop`");
+    stage.arms.push_back(std::move(arm));
+    if (!cursor_.accept(TokenKind::Comma)) break;
+  }
+  if (!cursor_.lost() && !otherwise) {
+    return cursor_.fail("a `route` ends with an `else`", "add `else => drop` or `else => STREAM`");
+  }
+  cursor_.expect(TokenKind::CloseBrace, "at the end of the route", "arms are separated by commas");
+}
+
+}  // namespace kaspar::dsl

@@ -1,0 +1,36 @@
+// Chains and their stages.
+#pragma once
+
+#include "dsl/parse/ast.hpp"
+#include "dsl/parse/expression_parser.hpp"
+#include "dsl/parse/token_cursor.hpp"
+
+namespace kaspar::dsl {
+
+class ChainParser {
+ public:
+  ChainParser(TokenCursor& cursor, ExpressionParser& expressions)
+      : cursor_(cursor), expressions_(expressions) {}
+
+  /// The chain that starts at the word `from`, up to the next item. `damaged` is set where
+  /// something in it was reported; the cursor has found its way again then.
+  ast::Chain chain(ast::Name stream, bool& damaged);
+
+ private:
+  void inputs(ast::Chain& chain);
+  [[nodiscard]] bool is_stage_word(std::size_t ahead = 0) const;
+  /// What stands where a `|>` should; false if it belongs to another item.
+  bool without_mark(ast::Chain& chain);
+  ast::Stage stage(Span start);
+  void operands(ast::Stage& stage);
+  void parse(ast::Stage& stage);
+  void columns(ast::Stage& stage, bool with_values);
+  void standardize(ast::Stage& stage);
+  void apply(ast::Stage& stage);
+  void route(ast::Stage& stage);
+
+  TokenCursor& cursor_;
+  ExpressionParser& expressions_;
+};
+
+}  // namespace kaspar::dsl
