@@ -41,6 +41,37 @@ constexpr std::array units{
     Unit{"KiB", 1 << 10, false}, Unit{"MiB", 1 << 20, false},  Unit{"GiB", 1 << 30, false},
 };
 
+/// A sign of other languages, or of editors that write typography, and what is written instead.
+struct ForeignSign {
+  std::string_view sign;
+  std::string_view help;
+  const char* name = nullptr;  // of a sign that cannot be seen
+};
+
+constexpr std::string_view straight_quotes = R"(strings stand in straight double quotes: `"…"`)";
+constexpr std::string_view plain_blank = "write a plain blank";
+
+constexpr std::array foreign_signs{
+    ForeignSign{"|", "a stage starts with `|>`"},
+    ForeignSign{"!", "write `not` for a negation"},
+    ForeignSign{"&", "write `and`"},
+    ForeignSign{";", "leave it out: nothing ends an item or a stage"},
+    ForeignSign{"'", straight_quotes},
+    ForeignSign{"`", straight_quotes},
+    ForeignSign{"\u201C", straight_quotes},
+    ForeignSign{"\u201D", straight_quotes},
+    ForeignSign{"\u201E", straight_quotes},
+    ForeignSign{"\u2018", straight_quotes},
+    ForeignSign{"\u2019", straight_quotes},
+    ForeignSign{"\u00AB", straight_quotes},
+    ForeignSign{"\u00BB", straight_quotes},
+    ForeignSign{"\u00A0", plain_blank, "no-break space (U+00A0)"},
+    ForeignSign{"\u202F", plain_blank, "narrow no-break space (U+202F)"},
+    ForeignSign{"\u3000", plain_blank, "ideographic space (U+3000)"},
+    ForeignSign{"\u200B", "remove it", "zero width space (U+200B)"},
+    ForeignSign{"\uFEFF", "remove it", "byte-order mark inside the file"},
+};
+
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool starts_name(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool continues_name(char c) { return starts_name(c) || is_digit(c); }
@@ -101,6 +132,7 @@ class Lexer {
     if (starts_name(c)) return name();
     if (is_digit(c)) return number();
     if (c == '"') return string();
+    if (c == '/' && (peek(1) == '/' || peek(1) == '*')) return foreign_comment();
     for (const Spelling& symbol : symbols) {
       if (text_.substr(at_).starts_with(symbol.text)) {
         const std::size_t begin = at_;
@@ -225,19 +257,30 @@ class Lexer {
                    "save the file in the encoding UTF-8");
     }
     const std::string_view found = text_.substr(begin, length);
-    if (found == "|") {
-      return error(DiagnosticCode::K0101, begin, "unexpected `|`", "a stage starts with `|>`");
-    }
-    if (found == "!" || found == "&" || found == "'") {
-      return error(DiagnosticCode::K0101, begin, fmt::format("unexpected `{}`", found),
-                   found == "!"   ? "write `not` for a negation"
-                   : found == "&" ? "write `and`"
-                                  : "strings stand in double quotes");
-    }
     if (static_cast<unsigned char>(found.front()) < 0x20 || found == "\x7F") {
       return error(DiagnosticCode::K0101, begin, "unexpected control character", "");
     }
+    for (const ForeignSign& known : foreign_signs) {
+      if (known.sign != found) continue;
+      const bool blank = known.name != nullptr;
+      return error(DiagnosticCode::K0101, begin,
+                   fmt::format("unexpected {}",
+                               blank ? std::string{known.name} : fmt::format("`{}`", found)),
+                   std::string{known.help});
+    }
     error(DiagnosticCode::K0101, begin, fmt::format("unexpected `{}`", found), "");
+  }
+
+  /// The comment of another language; its text is no more of this one than a comment's is.
+  void foreign_comment() {
+    const std::size_t begin = at_;
+    const bool block = peek(1) == '*';
+    at_ += 2;
+    error(DiagnosticCode::K0101, begin, fmt::format("unexpected `{}`", text_.substr(begin, 2)),
+          "a comment starts with `#`");
+    const std::size_t line = std::min(text_.find('\n', at_), text_.size());
+    const std::size_t close = block ? text_.find("*/", at_) : std::string_view::npos;
+    at_ = close == std::string_view::npos ? line : close + 2;
   }
 
   void error(DiagnosticCode code, std::size_t begin, std::string message, std::string help) {
