@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <optional>
 
+#include "dsl/lex/secrets.hpp"
+
 namespace kaspar::dsl {
 namespace {
 
@@ -35,12 +37,6 @@ std::string_view wanted(ParamKind kind) {
     default:
       return "an expression";
   }
-}
-
-bool is_secret(std::string_view name) {
-  return name.find("password") != std::string_view::npos ||
-         name.find("secret") != std::string_view::npos || name == "ssl.key.pem" ||
-         name.starts_with("sasl.oauthbearer");
 }
 
 std::optional<std::string> constant_text(const Node& node) {

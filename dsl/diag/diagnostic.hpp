@@ -47,6 +47,10 @@ class Diagnostics {
  public:
   void add(Diagnostic diagnostic) { entries_.push_back(std::move(diagnostic)); }
 
+  /// What stands there is a secret: it is not shown in excerpts.
+  void hide(const SourceBuffer& source, Span span) { hidden_.push_back({&source, span}); }
+  [[nodiscard]] bool hides(const SourceBuffer& source, std::uint32_t offset) const noexcept;
+
   /// Puts them into source order: by file as first reported, then place.
   void sort();
 
@@ -56,7 +60,12 @@ class Diagnostics {
   [[nodiscard]] bool has_errors() const noexcept { return errors() != 0; }
 
  private:
+  struct Hidden {
+    const SourceBuffer* source;  // compared, never followed
+    Span span;
+  };
   std::vector<Diagnostic> entries_;
+  std::vector<Hidden> hidden_;
 };
 
 /// For people: code, place, source line with a caret, related places, notes, help.

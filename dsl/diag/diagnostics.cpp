@@ -14,6 +14,12 @@ void Diagnostics::sort() {
   });
 }
 
+bool Diagnostics::hides(const SourceBuffer& source, std::uint32_t offset) const noexcept {
+  return std::any_of(hidden_.begin(), hidden_.end(), [&](const Hidden& hidden) {
+    return hidden.source == &source && hidden.span.begin <= offset && offset < hidden.span.end;
+  });
+}
+
 std::size_t Diagnostics::errors() const noexcept {
   return static_cast<std::size_t>(
       std::count_if(entries_.begin(), entries_.end(),

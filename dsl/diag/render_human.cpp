@@ -44,8 +44,8 @@ std::string shown(std::string_view line) {
 
 class Renderer {
  public:
-  Renderer(std::string& text, const Colours& colours)
-      : out_(std::back_inserter(text)), colours_(colours) {}
+  Renderer(std::string& text, const Diagnostics& diagnostics, const Colours& colours)
+      : out_(std::back_inserter(text)), diagnostics_(diagnostics), colours_(colours) {}
 
   void render(const Diagnostic& entry) {
     const SourceBuffer& source = *entry.source;
@@ -89,7 +89,8 @@ class Renderer {
     // A span may begin at the end of the line.
     const std::size_t from = std::min<std::size_t>(span.begin - begin, line.size());
     const std::size_t to = std::clamp<std::size_t>(span.end - begin, from, line.size());
-    std::size_t cut = from > longest_line / 2 ? from - longest_line / 2 : 0;
+    const bool whole = line.size() <= longest_line;
+    std::size_t cut = whole || from <= longest_line / 2 ? 0 : from - longest_line / 2;
     while (cut > 0 && (static_cast<unsigned char>(line[cut]) & 0xC0u) == 0x80u) --cut;
     std::size_t end = std::min(line.size(), cut + longest_line);
     while (end < line.size() && (static_cast<unsigned char>(line[end]) & 0xC0u) == 0x80u) ++end;
@@ -97,15 +98,31 @@ class Renderer {
     const std::size_t before = count_code_points(line.substr(cut, from - cut)) + (cut > 0 ? 1 : 0);
     const std::size_t carets =
         std::max<std::size_t>(1, count_code_points(line.substr(from, std::min(to, end) - from)));
-    fmt::format_to(out_, "{}{:{}} |{} {}{}{}\n", colours_.frame, source.position(span.begin).line,
-                   width_, colours_.end, lead, shown(line.substr(cut, end - cut)),
-                   end < line.size() ? "…" : "");
+    fmt::format_to(
+        out_, "{}{:{}} |{} {}{}{}\n", colours_.frame, source.position(span.begin).line, width_,
+        colours_.end, lead,
+        shown_part(source, begin + static_cast<std::uint32_t>(cut), line.substr(cut, end - cut)),
+        end < line.size() ? "…" : "");
     fmt::format_to(out_, "{:{}} {}|{} {:{}}{}{}{}{}{}\n", "", width_, colours_.frame, colours_.end,
                    "", before, colour, std::string(carets, caret), label.empty() ? "" : " ", label,
                    colours_.end);
   }
 
+  /// A part of a line as it can be shown, its secrets masked sign by sign.
+  [[nodiscard]] std::string shown_part(const SourceBuffer& source, std::uint32_t begin,
+                                       std::string_view part) const {
+    std::string text;
+    while (!part.empty()) {
+      const std::size_t length = std::max<std::size_t>(1, utf8_length(part));
+      text += diagnostics_.hides(source, begin) ? "*" : shown(part.substr(0, length));
+      part.remove_prefix(length);
+      begin += static_cast<std::uint32_t>(length);
+    }
+    return text;
+  }
+
   std::back_insert_iterator<std::string> out_;
+  const Diagnostics& diagnostics_;
   const Colours& colours_;
   std::size_t width_ = 1;
 };
@@ -114,7 +131,7 @@ class Renderer {
 
 std::string render_human(const Diagnostics& diagnostics, bool colour) {
   std::string text;
-  Renderer renderer(text, colour ? terminal_colours : no_colours);
+  Renderer renderer(text, diagnostics, colour ? terminal_colours : no_colours);
   for (const Diagnostic& entry : diagnostics.entries()) renderer.render(entry);
   return text;
 }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "dsl/check/check.hpp"
+#include "dsl/lex/secrets.hpp"
 #include "dsl/parse/parse.hpp"
 
 namespace kaspar::dsl {
@@ -70,6 +71,9 @@ Compiled compile_file(const std::string& path, const NodeRegistry& registry,
   compiled.unreadable = read_file(path, text);
   if (compiled.unreadable) return compiled;
   const TokenBuffer tokens = lex(std::make_shared<const SourceBuffer>(path, std::move(text)));
+  for (const Span secret : secret_values(tokens)) {
+    compiled.diagnostics.hide(*tokens.source, secret);
+  }
   const ast::File file = parse(tokens, compiled.diagnostics);
   TypedPipeline typed = check(file, registry, compiled.diagnostics);
   compiled.diagnostics.sort();
