@@ -158,9 +158,9 @@ NodePtr ExpressionParser::postfix() {
                                  : Node::Kind::Member,
                          node->span);
     outer->children.push_back(std::move(node));
-    cursor_.advance();
+    const Span open = cursor_.advance().span;
     if (call) {
-      elements(*outer, TokenKind::CloseParen, false);
+      elements(*outer, TokenKind::CloseParen, false, open);
     } else if (index) {
       outer->children.push_back(expression());
       outer->span.end = cursor_.peek().span.end;
@@ -227,19 +227,26 @@ NodePtr ExpressionParser::primary() {
 }
 
 /// Up to and with the closing token; a trailing comma is allowed.
-void ExpressionParser::elements(Node& into, TokenKind close, bool values) {
+void ExpressionParser::elements(Node& into, TokenKind close, bool values, Span open) {
   while (!cursor_.lost() && !cursor_.is(close)) {
     into.children.push_back(values ? value() : expression());
-    if (!cursor_.accept(TokenKind::Comma)) break;
+    // A brace closes something outside: the list itself was left open.
+    if (!cursor_.accept(TokenKind::Comma) || cursor_.is(TokenKind::CloseBrace)) break;
   }
   into.span.end = cursor_.peek().span.end;
-  cursor_.expect(close, "at the end of the list", "entries are separated by commas");
+  if (cursor_.accept(close) || cursor_.lost()) return;
+  if (cursor_.is(TokenKind::String) || cursor_.is(TokenKind::Integer) ||
+      cursor_.is(TokenKind::Float)) {
+    cursor_.fail_expected("`,` between entries", "put a comma after the entry before");
+  } else {
+    cursor_.fail_unclosed(close, open);
+  }
 }
 
 NodePtr ExpressionParser::list() {
   NodePtr node = make(Node::Kind::List, cursor_.peek().span);
   if (!cursor_.expect(TokenKind::OpenBracket, "at the start of a list")) return error();
-  elements(*node, TokenKind::CloseBracket, false);
+  elements(*node, TokenKind::CloseBracket, false, node->span);
   return node;
 }
 
@@ -251,7 +258,7 @@ NodePtr ExpressionParser::value() {
   }
   if (cursor_.is(TokenKind::OpenBracket)) {
     NodePtr node = make(Node::Kind::List, cursor_.advance().span);
-    elements(*node, TokenKind::CloseBracket, true);
+    elements(*node, TokenKind::CloseBracket, true, node->span);
     return node;
   }
   if (cursor_.is(TokenKind::OpenBrace)) return table();
@@ -269,7 +276,8 @@ NodePtr ExpressionParser::value() {
 }
 
 NodePtr ExpressionParser::table() {
-  NodePtr node = make(Node::Kind::Table, cursor_.advance().span);
+  const Span open = cursor_.advance().span;
+  NodePtr node = make(Node::Kind::Table, open);
   while (!cursor_.lost() && !cursor_.is(TokenKind::CloseBrace)) {
     ast::Entry entry;
     if (cursor_.is(TokenKind::String)) {
@@ -284,19 +292,23 @@ NodePtr ExpressionParser::table() {
     if (!cursor_.accept(TokenKind::Comma)) break;
   }
   node->span.end = cursor_.peek().span.end;
-  close_entries("table");
+  close_entries(TokenKind::Equal, open);
   return node;
 }
 
-void ExpressionParser::close_entries(std::string_view what) {
+void ExpressionParser::close_entries(TokenKind sign, Span open) {
   if (cursor_.lost() || cursor_.accept(TokenKind::CloseBrace)) return;
-  const bool entry = cursor_.is(TokenKind::Name) &&
-                     (cursor_.is(TokenKind::Colon, 1) || cursor_.is(TokenKind::Equal, 1));
-  if (entry) {
-    cursor_.fail_expected("`,` between entries", "put a comma after the entry before");
-  } else {
-    cursor_.fail_expected("`}`", fmt::format("close the {} with `}}`", what));
+  if (cursor_.is(TokenKind::Colon) || cursor_.is(TokenKind::Equal)) {
+    const std::string_view form = sign == TokenKind::Colon ? "name: VALUE" : "name = VALUE";
+    return cursor_.fail_expected("`,` or `}`", fmt::format("an entry here is written `{}`", form));
   }
+  std::size_t name = 0;
+  while (cursor_.is(TokenKind::Name, name) && cursor_.is(TokenKind::Dot, name + 1)) name += 2;
+  if (cursor_.is(TokenKind::Name, name) &&
+      (cursor_.is(TokenKind::Colon, name + 1) || cursor_.is(TokenKind::Equal, name + 1))) {
+    return cursor_.fail_expected("`,` between entries", "put a comma after the entry before");
+  }
+  cursor_.fail_unclosed(TokenKind::CloseBrace, open);
 }
 
 ast::Options ExpressionParser::options() {
@@ -306,19 +318,27 @@ ast::Options ExpressionParser::options() {
   options.span = cursor_.advance().span;
   while (!cursor_.lost() && !cursor_.is(TokenKind::CloseBrace)) {
     ast::Entry entry{
-        .name = cursor_.expect_name("an option's name"), .quoted = false, .value = nullptr};
+        .name = cursor_.expect_name(
+            "an option's name",
+            options.entries.empty() ? std::string_view{} : "several values are a list: `[…, …]`"),
+        .quoted = false,
+        .value = nullptr};
     while (cursor_.accept(TokenKind::Dot)) {
       const ast::Name part = cursor_.expect_name("the rest of the option's name");
       entry.name.text += "." + part.text;
       entry.name.span.end = part.span.end;
     }
-    if (!cursor_.expect(TokenKind::Colon, "after the option's name")) break;
+    if (!cursor_.expect(TokenKind::Colon, "after the option's name",
+                        fmt::format("write `{}: VALUE`", entry.name.text))) {
+      break;
+    }
     entry.value = value();
     options.entries.push_back(std::move(entry));
     if (!cursor_.accept(TokenKind::Comma)) break;
   }
+  const Span open = options.span;
   options.span.end = cursor_.peek().span.end;
-  close_entries("options");
+  close_entries(TokenKind::Colon, open);
   return options;
 }
 

@@ -19,14 +19,14 @@ class ExpressionParser {
   ast::Options options();
 
  private:
-  /// The brace at the end of entries.
-  void close_entries(std::string_view what);
+  /// The brace at the end of entries of the form `name SIGN value`.
+  void close_entries(TokenKind sign, Span open);
   ast::NodePtr binary(int level);
   ast::NodePtr unary();
   ast::NodePtr postfix();
   ast::NodePtr primary();
   ast::NodePtr table();
-  void elements(ast::Node& into, TokenKind close, bool values);
+  void elements(ast::Node& into, TokenKind close, bool values, Span open);
   ast::NodePtr make(ast::Node::Kind kind, Span span) const;
   ast::NodePtr error() const;
 

@@ -63,7 +63,9 @@ class ItemParser {
 
   void item() {
     const Span span = cursor_.peek().span;
-    if (!cursor_.is(TokenKind::Name)) return cursor_.fail_expected("an item");
+    if (!cursor_.is(TokenKind::Name))
+      return cursor_.fail_expected(
+          "an item", cursor_.is(TokenKind::Pipe) ? "a chain starts with `from SOURCE`" : "");
     const std::string word{cursor_.text()};
     if (word == "from") return chain(span, {});
     cursor_.advance();
@@ -114,15 +116,17 @@ class ItemParser {
 
   void schema(Span span) {
     ast::Schema schema{.name = cursor_.expect_name("the schema's name")};
+    const Span open = cursor_.peek().span;
     cursor_.expect(TokenKind::OpenBrace, "after the schema's name");
-    fields(schema.fields, TokenKind::CloseBrace, true);
+    fields(schema.fields, TokenKind::CloseBrace, true, open);
     add(span, std::move(schema));
   }
 
-  void fields(std::vector<ast::Field>& into, TokenKind close, bool with_from) {
+  void fields(std::vector<ast::Field>& into, TokenKind close, bool with_from, Span open) {
     while (!cursor_.lost() && !cursor_.is(close)) {
       ast::Field field{.name = cursor_.expect_name("a field's name")};
-      cursor_.expect(TokenKind::Colon, "after the field's name");
+      cursor_.expect(TokenKind::Colon, "after the field's name",
+                     fmt::format("write `{}: TYPE`", field.name.text));
       field.type = type();
       if (with_from && cursor_.accept_word("from")) {
         field.from = cursor_.expect_string("the name of the input's column");
@@ -133,7 +137,15 @@ class ItemParser {
       into.push_back(std::move(field));
       if (!cursor_.accept(TokenKind::Comma)) break;
     }
-    cursor_.expect(close, "at the end of the fields", "fields are separated by commas");
+    if (cursor_.lost() || cursor_.accept(close)) return;
+    if (cursor_.is(TokenKind::Name) && cursor_.is(TokenKind::Colon, 1)) {
+      cursor_.fail_expected("`,` between fields", "put a comma after the field before");
+    } else if (cursor_.is(TokenKind::OpenBracket) || cursor_.is(TokenKind::OpenParen)) {
+      cursor_.fail_expected("`,` or the end of the fields",
+                            "a vector's width stands in brackets right behind its type: `f32[60]`");
+    } else {
+      cursor_.fail_unclosed(close, open);
+    }
   }
 
   ast::TypeName type() {
@@ -159,8 +171,9 @@ class ItemParser {
 
   void function(Span span) {
     ast::Function function{.name = cursor_.expect_name("the function's name")};
+    const Span open = cursor_.peek().span;
     cursor_.expect(TokenKind::OpenParen, "after the function's name");
-    fields(function.parameters, TokenKind::CloseParen, false);
+    fields(function.parameters, TokenKind::CloseParen, false, open);
     cursor_.expect(TokenKind::Colon, "after the parameters");
     function.result = type();
     cursor_.expect(TokenKind::Equal, "after the result's type");
@@ -171,7 +184,8 @@ class ItemParser {
   void model(Span span) {
     ast::Model model{.name = cursor_.expect_name("the model's name")};
     cursor_.expect(TokenKind::Equal, "after the model's name");
-    model.format = cursor_.expect_name("the model's format");
+    model.format =
+        cursor_.expect_name("the model's format", "a model is written `model NAME = onnx \"…\"`");
     model.file = cursor_.expect_string("the model's file");
     model.options = expressions_.options();
     add(span, std::move(model));
@@ -179,7 +193,9 @@ class ItemParser {
 
   void endpoint(Span span, bool source) {
     ast::Endpoint endpoint{.source = source, .name = cursor_.expect_name("its name")};
-    cursor_.expect(TokenKind::Equal, "after the name");
+    cursor_.expect(TokenKind::Equal, "after the name",
+                   fmt::format("write `{} {} = KIND {{ … }}`; names are letters, digits and `_`",
+                               source ? "source" : "sink", endpoint.name.text));
     endpoint.kind = cursor_.expect_name(source ? "the kind of source" : "the kind of sink");
     endpoint.options = expressions_.options();
     add(span, std::move(endpoint));

@@ -12,13 +12,15 @@ bool is_reserved(TokenKind kind) { return kind >= TokenKind::And && kind <= Toke
 
 }  // namespace
 
-void TokenCursor::fail(std::string message, std::string help, DiagnosticCode code) {
+void TokenCursor::fail(std::string message, std::string help, DiagnosticCode code,
+                       std::vector<RelatedSpan> related) {
   if (lost_) return;
   lost_ = true;
   Diagnostic diagnostic{.code = code,
                         .source = tokens_.source,
                         .span = peek().span,
                         .message = std::move(message),
+                        .related = std::move(related),
                         .help = std::move(help)};
   if (is(TokenKind::Error)) {
     const auto& error = tokens_.value<LexicalError>(peek());
@@ -27,6 +29,7 @@ void TokenCursor::fail(std::string message, std::string help, DiagnosticCode cod
     diagnostic.message = error.message;
     diagnostic.label = error.label;
     diagnostic.help = error.help;
+    diagnostic.related.clear();
   }
   diagnostics_.add(std::move(diagnostic));
 }
@@ -61,13 +64,21 @@ void TokenCursor::fail_unknown(Span span, std::string_view word, std::string_vie
   diagnostics_.add(std::move(diagnostic));
 }
 
-void TokenCursor::fail_expected(std::string_view what, std::string_view help) {
+std::string TokenCursor::found() const {
   const TokenKind kind = peek().kind;
   const bool own_text = kind == TokenKind::Name || kind == TokenKind::Integer ||
                         kind == TokenKind::Float || kind == TokenKind::Duration;
-  fail(fmt::format("expected {}, found {}", what,
-                   own_text ? fmt::format("`{}`", text()) : std::string{describe(kind)}),
-       std::string{help});
+  return own_text ? fmt::format("`{}`", text()) : std::string{describe(kind)};
+}
+
+void TokenCursor::fail_expected(std::string_view what, std::string_view help) {
+  fail(fmt::format("expected {}, found {}", what, found()), std::string{help});
+}
+
+void TokenCursor::fail_unclosed(TokenKind close, Span open) {
+  fail(fmt::format("expected {}, found {}", describe(close), found()),
+       fmt::format("close it with {}", describe(close)), DiagnosticCode::K0101,
+       {{open, "opened here"}});
 }
 
 bool TokenCursor::expect(TokenKind kind, std::string_view after, std::string_view help) {

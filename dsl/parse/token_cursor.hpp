@@ -64,8 +64,10 @@ class TokenCursor {
 
   /// Reports `message` at the next token, or that token's own lexical error; the cursor is then
   /// lost.
-  void fail(std::string message, std::string help = {},
-            DiagnosticCode code = DiagnosticCode::K0101);
+  void fail(std::string message, std::string help = {}, DiagnosticCode code = DiagnosticCode::K0101,
+            std::vector<RelatedSpan> related = {});
+  /// The bracket or brace that `open` needs is missing.
+  void fail_unclosed(TokenKind close, Span open);
   /// Reports without losing the place: what follows is parsed as meant.
   void complain_at(Span span, std::string message, std::string help);
   /// Reports at a token that was read already.
@@ -87,6 +89,9 @@ class TokenCursor {
   [[nodiscard]] bool at_item() const;
 
  private:
+  /// The next token, as messages name it.
+  [[nodiscard]] std::string found() const;
+
   const TokenBuffer& tokens_;
   Diagnostics& diagnostics_;
   std::size_t at_ = 0;
