@@ -29,7 +29,7 @@ EXEMPT = {
 
 
 def check(kaspar, name, *options):
-    done = subprocess.run([kaspar, "check", *options, name], cwd=FOLDER, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([kaspar, "check", *options, name], cwd=FOLDER, capture_output=True, encoding="utf-8", timeout=60)
     if done.stderr:
         print(f"{name}: standard error must stay empty:\n{done.stderr}")
     return done.returncode, done.stdout, not done.stderr
@@ -45,6 +45,19 @@ def compare(path, text, update):
     wanted = path.read_text(encoding="utf-8")
     sys.stdout.writelines(difflib.unified_diff(wanted.splitlines(True), text.splitlines(True), str(path), "is"))
     return wanted == text
+
+
+def misplaced(file, report):
+    """Spans whose line and column are not those of their byte: lines and columns count from 1, columns in code
+    points, bytes from 0 with a byte-order mark."""
+    written = file.read_bytes()
+    for diagnostic in report["diagnostics"]:
+        for span in [diagnostic["span"]] + [label["span"] for label in diagnostic["labels"]]:
+            for end in span.values():
+                before = written[: end["byte"]].decode("utf-8").removeprefix("\ufeff")
+                place = (before.count("\n") + 1, len(before) - before.rfind("\n"))
+                if place != (end["line"], end["column"]):
+                    yield f"{file.name}: byte {end['byte']} is at {place}, not {end}"
 
 
 def main():
@@ -64,6 +77,9 @@ def main():
             problems += not compare(file.with_suffix(suffix), text, update)
         report = json.loads(text)
         problems += report["valid"] != (wanted == 0)
+        for problem in misplaced(file, report):
+            print(problem)
+            problems += 1
         shown |= {diagnostic["code"] for diagnostic in report["diagnostics"]}
     for stray in FOLDER.iterdir():
         if stray.suffix in (".out", ".json") and not stray.with_suffix(".pipe").exists():
