@@ -204,9 +204,22 @@ class ChainChecker {
   bool add_operand(const ast::Node& node, StageCall& call, std::vector<Span>& spans) {
     std::optional<Expression> expression = resolve(node, scope_, report_);
     spans.push_back(node.span);
-    if (!expression) return false;
+    if (!expression) {
+      say_once(node);
+      return false;
+    }
     call.operands.push_back({.role = {}, .expression = std::move(*expression)});
     return true;
+  }
+
+  /// An unknown column was reported, and is not again in this chain.
+  void say_once(const ast::Node& node) {
+    const ast::Node& whole = node.kind == ast::Node::Kind::Member ? *node.children[0] : node;
+    if (whole.kind != ast::Node::Kind::Name) return;
+    for (const Column& column : scope_.columns.columns) {
+      if (column.name.substr(0, column.name.find('.')) == whole.text) return;
+    }
+    scope_.poisoned.insert(whole.text);
   }
 
   /// Only Kafka sinks refuse a record.
@@ -284,7 +297,13 @@ Definition* Definitions::find(const ast::Name& name, Definition::Kind kind, Repo
   for (const auto& [other, definition] : by_name) {
     if (definition.kind == kind) names.push_back(other);
   }
-  report.unknown(name.span, kind_name(kind), name.text, names);
+  std::vector<RelatedSpan> related;
+  if (found != by_name.end()) {
+    found->second.used = true;
+    related.push_back({found->second.span,
+                       fmt::format("`{}` is a {}", name.text, kind_name(found->second.kind))});
+  }
+  report.unknown(name.span, kind_name(kind), name.text, names, {}, std::move(related));
   return nullptr;
 }
 

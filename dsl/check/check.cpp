@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "dsl/check/chain_checker.hpp"
+#include "dsl/check/test_checker.hpp"
 
 namespace kaspar::dsl {
 namespace {
@@ -54,7 +55,8 @@ class Checker {
                     "add a chain: `from SOURCE |> … |> to SINK`");
     }
     for (const ast::Item& item : file_.items) {
-      if (const auto* test = std::get_if<ast::Test>(&item.data)) check_test(*test);
+      if (const auto* test = std::get_if<ast::Test>(&item.data))
+        check_test(*test, definitions_, directory_, report_);
     }
     feedback();
     unused();
@@ -73,7 +75,8 @@ class Checker {
     if (name.text == "meta" ||
         (definition.kind == Definition::Kind::Sink &&
          (name.text == "drop" || name.text == "fail" || name.text == "none"))) {
-      report_.error(DiagnosticCode::K0202, name.span, fmt::format("`{}` is reserved", name.text));
+      report_.error(DiagnosticCode::K0202, name.span, fmt::format("`{}` is reserved", name.text),
+                    "choose another name");
       return false;
     }
     definition.span = name.span;
@@ -277,15 +280,24 @@ class Checker {
   }
 
   void on_error(const ast::Item& item, const ast::OnError& policy) {
-    if (on_error_given_) {
-      report_.error(DiagnosticCode::K0202, item.span, "`on error` is given twice");
-      return;
-    }
+    if (!once(item, "on error", on_error_item_)) return;
     on_error_given_ = true;
     if (!policy.target.empty()) on_error_ = check_target(policy.target, definitions_, report_);
   }
 
+  /// Of the items that a file has once, the second is reported.
+  bool once(const ast::Item& item, std::string_view words, std::optional<Span>& first) {
+    if (!first) {
+      first = item.span;
+      return true;
+    }
+    report_.error(DiagnosticCode::K0202, item.span, fmt::format("`{}` is given twice", words),
+                  "keep one of them", {{*first, "first here"}});
+    return false;
+  }
+
   void guarantee(const ast::Item& item, const ast::Deliver& deliver) {
+    if (!once(item, "deliver", deliver_item_)) return;
     if (item.damaged || deliver.guarantee.text == "at_least_once") return;
     if (deliver.guarantee.text == "exactly_once") {
       report_.error(DiagnosticCode::K0602, deliver.guarantee.span,
@@ -294,37 +306,6 @@ class Checker {
     } else {
       report_.unknown(deliver.guarantee.span, "guarantee", deliver.guarantee.text,
                       {"at_least_once", "exactly_once"});
-    }
-  }
-
-  void check_test(const ast::Test& test) {
-    for (const auto& step : test.steps) {
-      const bool feed = std::holds_alternative<ast::Feed>(step);
-      const ast::Name& name =
-          feed ? std::get<ast::Feed>(step).endpoint : std::get<ast::Expect>(step).endpoint;
-      const ast::Options& options =
-          feed ? std::get<ast::Feed>(step).options : std::get<ast::Expect>(step).options;
-      const auto kind = feed ? Definition::Kind::Source : Definition::Kind::Sink;
-      const auto found = definitions_.by_name.find(name.text);
-      const bool known = found != definitions_.by_name.end();
-      const bool damaged = known && found->second.kind == Definition::Kind::Other;
-      if (!name.empty() && !damaged && (!known || found->second.kind != kind)) {
-        report_.error(DiagnosticCode::K0801, name.span,
-                      fmt::format("the test {} `{}`, which is no {}", feed ? "feeds" : "expects of",
-                                  name.text, feed ? "source" : "sink"));
-      }
-      for (const ast::Entry& entry : options.entries) {
-        if (!entry.value || (entry.value->kind != ast::Node::Kind::File &&
-                             entry.value->kind != ast::Node::Kind::LinesFile))
-          continue;
-        const std::string path =
-            path_from(directory_, std::get<StringLiteral>(entry.value->literal).text());
-        std::error_code failed;
-        if (!std::filesystem::is_regular_file(path, failed)) {
-          report_.error(DiagnosticCode::K0801, entry.value->text_span,
-                        fmt::format("no file `{}`", path));
-        }
-      }
     }
   }
 
@@ -374,6 +355,8 @@ class Checker {
   Definitions definitions_;
   std::optional<ErrorPolicy> on_error_;
   bool on_error_given_ = false;
+  std::optional<Span> on_error_item_;
+  std::optional<Span> deliver_item_;
   std::vector<Named> source_topics_;
   std::vector<Named> sink_topics_;
   std::optional<Named> group_;  // of the first source that has one

@@ -153,6 +153,9 @@ class OptionChecker {
         for (const ast::Entry& entry : node.entries) {
           const Node* value = entry.value.get();
           if (value == nullptr) return refuse(param, node);
+          const std::string place = fmt::format("{}.{}", param.name, entry.name.text);
+          checked_.values[place] = value->span;
+          checked_.values[place + ":"] = entry.name.span;
           if (const auto* whole = std::get_if<std::int64_t>(&value->literal))
             table[entry.name.text] = {*whole};
           else if (auto text = constant_text(*value))

@@ -13,7 +13,9 @@ namespace kaspar::dsl {
 struct CheckedOptions {
   Params params;
   std::vector<Operand> operands;
-  std::map<std::string, Span> values;  // where each option's value stands
+  /// Where each option's value stands; of a table `T` also `T.key`, the value, and `T.key:`, the
+  /// key.
+  std::map<std::string, Span> values;
   bool fine = true;  // false: something was reported, or hangs on something damaged
 };
 

@@ -4,19 +4,28 @@
 
 namespace kaspar::dsl {
 
-void Report::unknown(Span span, std::string_view what, std::string_view name,
-                     const std::vector<std::string_view>& candidates, std::string_view of) {
+void suggest(Diagnostic& diagnostic, std::string_view name,
+             const std::vector<std::string_view>& candidates) {
+  constexpr std::size_t most_listed = 12;
   const std::string_view meant = did_you_mean(name, candidates);
-  Diagnostic diagnostic{.code = DiagnosticCode::K0201,
-                        .span = span,
-                        .message = fmt::format("unknown {} `{}`", what, name)};
-  if (!of.empty()) diagnostic.message += fmt::format(" of `{}`", of);
   if (!meant.empty()) {
     diagnostic.help = fmt::format("did you mean `{}`?", meant);
-    diagnostic.fixes.push_back({span, std::string{meant}, fmt::format("write `{}`", meant)});
-  } else if (!candidates.empty() && candidates.size() <= 12) {
+    diagnostic.fixes.push_back(
+        {diagnostic.span, std::string{meant}, fmt::format("write `{}`", meant)});
+  } else if (!candidates.empty() && candidates.size() <= most_listed) {
     diagnostic.help = fmt::format("there are: `{}`", fmt::join(candidates, "`, `"));
   }
+}
+
+void Report::unknown(Span span, std::string_view what, std::string_view name,
+                     const std::vector<std::string_view>& candidates, std::string_view of,
+                     std::vector<RelatedSpan> related) {
+  Diagnostic diagnostic{.code = DiagnosticCode::K0201,
+                        .span = span,
+                        .message = fmt::format("unknown {} `{}`", what, name),
+                        .related = std::move(related)};
+  if (!of.empty()) diagnostic.message += fmt::format(" of `{}`", of);
+  suggest(diagnostic, name, candidates);
   add(std::move(diagnostic));
 }
 

@@ -9,6 +9,10 @@
 
 namespace kaspar::dsl {
 
+/// Adds the candidate that was probably meant, or, of a few candidates, all.
+void suggest(Diagnostic& diagnostic, std::string_view name,
+             const std::vector<std::string_view>& candidates);
+
 /// Adds errors of one file.
 class Report {
  public:
@@ -30,7 +34,8 @@ class Report {
   }
   /// K0201, with a suggestion where one is right; `of`: what would have it.
   void unknown(Span span, std::string_view what, std::string_view name,
-               const std::vector<std::string_view>& candidates, std::string_view of = {});
+               const std::vector<std::string_view>& candidates, std::string_view of = {},
+               std::vector<RelatedSpan> related = {});
   void unavailable(Span span, std::string_view what);
   [[nodiscard]] bool has_errors() const { return diagnostics_.has_errors(); }
   [[nodiscard]] const SourceBuffer& source() const { return *source_; }

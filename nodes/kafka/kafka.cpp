@@ -69,12 +69,12 @@ std::vector<Issue> check_sink(const Params& params) {
   if (table == nullptr) return issues;
   for (const auto& [name, value] : *table) {
     if (name != "partitions" && name != "replication") {
-      issues.push_back(issue_at("create", DiagnosticCode::K0201,
+      issues.push_back(issue_at(fmt::format("create.{}:", name), DiagnosticCode::K0201,
                                 fmt::format("unknown key `{}` in `create`", name),
                                 "it takes `partitions` and `replication`"));
     } else if (!whole_number(value, name == "partitions" ? 100'000 : 100)) {
       issues.push_back(
-          issue_at("create", DiagnosticCode::K0302,
+          issue_at(fmt::format("create.{}", name), DiagnosticCode::K0302,
                    fmt::format("`{}` in `create` takes a whole number of at least 1", name), {}));
     }
   }

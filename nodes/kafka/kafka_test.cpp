@@ -453,6 +453,6 @@ TEST_CASE("options that Kafka would refuse are refused by the check") {
     return places(NodeRole::Sink, {{"topic", text("t")}, {"create", Value{std::move(table)}}});
   };
   CHECK(create({{"partitions", Value{std::int64_t{6}}}}).empty());
-  CHECK(create({{"partitions", Value{std::int64_t{0}}}}) == Places{"K0302 create"});
-  CHECK(create({{"partition", Value{std::int64_t{1}}}}) == Places{"K0201 create"});
+  CHECK(create({{"partitions", Value{std::int64_t{0}}}}) == Places{"K0302 create.partitions"});
+  CHECK(create({{"partition", Value{std::int64_t{1}}}}) == Places{"K0201 create.partition:"});
 }

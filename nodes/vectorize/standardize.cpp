@@ -76,8 +76,11 @@ std::expected<Inferred, Issue> infer(const StageCall& call) {
     return std::unexpected(wrong_operand(
         DiagnosticCode::K0301, fmt::format("`{}` may be null", operand.text),
         fmt::format("`{}`", to_string(type)),
-        fmt::format("give a value for null before: `|> derive {{ {0} = {0} ?? 0.0 }}`",
-                    operand.text)));
+        type.width != 0
+            ? fmt::format("declare `{}` without `?` in its schema: a row without it then fails",
+                          operand.text)
+            : fmt::format("give a value for null before: `|> derive {{ {0} = {0} ?? 0.0 }}`",
+                          operand.text)));
   }
   auto scaler = load_scaler(call.file, type);
   if (!scaler) return std::unexpected(std::move(scaler.error()));

@@ -16,7 +16,7 @@ struct IssuePlace {
   enum class Part {
     Node,     // the stage's word, the endpoint's kind
     Operand,  // the operand number `index`
-    Param,    // the value of the option `name`
+    Param,    // the value of the option `name`; `name` may be `T.key` of a table, or `T.key:`
     File,     // the path given
     Schema,   // the schema named after `as`
   };
