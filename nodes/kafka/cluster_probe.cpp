@@ -54,8 +54,7 @@ std::expected<void, Failure> ClusterProbe::connect() {
       .message =
           fmt::format("no Kafka broker answered at `{}` within {} ms{}{}", settings_.brokers,
                       settings_.connect_timeout.count(), trouble.empty() ? "" : ": ", trouble),
-      .help = "say where they are with `--brokers HOST:PORT` or KASPAR_BROKERS, or try "
-              "`--embedded`, which needs none"});
+      .help = "say where they are with `--brokers HOST:PORT` or KASPAR_BROKERS"});
 }
 
 std::expected<std::optional<int>, Failure> ClusterProbe::partitions(const std::string& topic) {

@@ -259,7 +259,8 @@ bool Consumer::take_commit_result(rd_kafka_resp_err_t code,
   // While the process leaves, that is told once, as its failure.
   if (Clock::now() >= close_by_) return false;
   // In a rebalance that is usual.
-  const bool usual = code == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS;
+  const bool usual = code == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS ||
+                     code == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION;
   log().write(usual ? LogLevel::Debug : LogLevel::Warning, "commit_failed",
               "offsets were not committed; they are tried again",
               {{"error", rd_kafka_err2str(code)}});

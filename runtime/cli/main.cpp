@@ -1,6 +1,7 @@
 // The program: one command a run. Exit statuses are those of ExitStatus.
 #include <cstdio>
 #include <exception>
+#include <string>
 
 #include <CLI/CLI.hpp>
 
@@ -9,6 +10,11 @@
 namespace {
 
 int status(kaspar::ExitStatus exit_status) { return static_cast<int>(exit_status); }
+
+bool is_command(const CLI::App& app, const std::string& name) {
+  const auto named = [&name](const CLI::App* command) { return command->get_name() == name; };
+  return !app.get_subcommands(named).empty();
+}
 
 }  // namespace
 
@@ -24,6 +30,11 @@ int main(int argc, char** argv) {
     kaspar::cli::add_consume(app, action);
     kaspar::cli::add_broker(app, action);
     kaspar::cli::add_version(app, action);
+    if (argc > 1 && argv[1][0] != '-' && !is_command(app, argv[1])) {
+      std::fprintf(stderr, "error: there is no command `%s`\nhelp: `kaspar --help` lists them\n",
+                   argv[1]);
+      return status(kaspar::ExitStatus::Usage);
+    }
     try {
       app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -42,6 +42,11 @@ class ExitStatus(unittest.TestCase):
                 self.assertEqual(result.stdout, "")
                 self.assertNotEqual(result.stderr, "")
 
+    def test_an_unknown_command_is_named(self):
+        result = kaspar("chek", "x.pipe")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("no command `chek`", result.stderr)
+
     def test_full_standard_output_is_a_failure(self):
         with open("/dev/full", "w", encoding="utf-8") as full:
             result = subprocess.run(

@@ -328,7 +328,8 @@ class Cluster:
         ]
 
     def _format(self, id, cluster_id):
-        arguments = ("format", "--cluster-id", cluster_id, "--config", self._properties_path(id))
+        arguments = ("format", f"--cluster-id={cluster_id}",  # it may begin with a dash
+                      "--config", self._properties_path(id))
         command = self._command(
             id, "kafka.tools.StorageTool", *arguments, options=("-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
         )
