@@ -116,6 +116,7 @@ ast::Name TokenCursor::expect_qualified(std::string_view what) {
   ast::Name name = expect_name(what);
   if (accept(TokenKind::Dot)) {
     const ast::Name part = expect_name("the rest of the name");
+    if (part.empty()) return {};  // it was reported; the half that is there names nothing
     name.text += "." + part.text;
     name.span.end = part.span.end;
   }
