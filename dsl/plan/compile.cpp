@@ -64,12 +64,9 @@ void add_segments(Plan& plan, bool fuse) {
 
 }  // namespace
 
-Compiled compile_file(const std::string& path, const NodeRegistry& registry,
+Compiled compile_text(const std::string& path, std::string text, const NodeRegistry& registry,
                       const CompileOptions& options) {
   Compiled compiled;
-  std::string text;
-  compiled.unreadable = read_file(path, text);
-  if (compiled.unreadable) return compiled;
   const TokenBuffer tokens = lex(std::make_shared<const SourceBuffer>(path, std::move(text)));
   for (const Span secret : secret_values(tokens)) {
     compiled.diagnostics.hide(*tokens.source, secret);
@@ -88,6 +85,13 @@ Compiled compile_file(const std::string& path, const NodeRegistry& registry,
   add_segments(typed.plan, options.fuse);
   compiled.plan = std::move(typed.plan);
   return compiled;
+}
+
+Compiled compile_file(const std::string& path, const NodeRegistry& registry,
+                      const CompileOptions& options) {
+  std::string text;
+  if (auto unreadable = read_file(path, text)) return {.unreadable = std::move(unreadable)};
+  return compile_text(path, std::move(text), registry, options);
 }
 
 }  // namespace kaspar::dsl

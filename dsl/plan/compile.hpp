@@ -30,6 +30,11 @@ struct Compiled {
   std::optional<std::string> replacement;  // why an endpoint cannot be replaced as asked
 };
 
+/// Compiles `text` as if the file `path` held it; paths in it are relative to that file's folder.
+[[nodiscard]] Compiled compile_text(const std::string& path, std::string text,
+                                    const NodeRegistry& registry, const CompileOptions& options);
+
+/// The same for a file that is read first.
 [[nodiscard]] Compiled compile_file(const std::string& path, const NodeRegistry& registry,
                                     const CompileOptions& options);
 
