@@ -37,7 +37,7 @@ class ChainChecker {
     } else if (!chain_.inputs.empty() && !chain_.inputs[0].empty()) {
       if (const auto* source =
               context_.definitions.find(chain_.inputs[0], Definition::Kind::Source, report_)) {
-        plan_.source = source->index;
+        plan_.inputs.push_back({.source = source->index});
       }
     }
     bool ended = false;
@@ -224,8 +224,8 @@ class ChainChecker {
 
   /// Only Kafka sinks refuse a record.
   [[nodiscard]] bool refuses(const ast::Stage& stage) const {
-    return stage.word.text == "to" && context_.plan.sinks[plan_.sink].node != nullptr &&
-           context_.plan.sinks[plan_.sink].node->name == "kafka";
+    return stage.word.text == "to" && context_.plan.sinks[*plan_.sink].node != nullptr &&
+           context_.plan.sinks[*plan_.sink].node->name == "kafka";
   }
 
   void report_issue(const Issue& issue, const ast::Stage& stage, const std::vector<Span>& operands,

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "nodes/output/value_text.hpp"
+#include "runtime/core/value_text.hpp"
 
 namespace kaspar::nodes::output {
 namespace {
@@ -164,8 +164,8 @@ Cell read_cell(const Batch& batch, Row row, const Expression& expression, CellSt
       return literal_cell(expression, storage);
     case Expression::Kind::Meta:
       return meta_cell(batch, row, expression, storage);
-    case Expression::Kind::Column:
-      break;
+    default:
+      break;  // a column: stages read leaves only
   }
   const ColumnBuffer& column = batch.column(expression.slot);
   return {.type = column.type,

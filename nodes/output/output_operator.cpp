@@ -7,7 +7,7 @@
 #include <new>
 
 #include "nodes/output/output_encoder.hpp"
-#include "nodes/output/value_text.hpp"
+#include "runtime/core/value_text.hpp"
 
 namespace kaspar::nodes::output {
 namespace {

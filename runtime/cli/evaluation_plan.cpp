@@ -85,10 +85,11 @@ std::expected<Plan, std::string> make_evaluation_plan(const Plan& plan,
   Plan evaluated;
   evaluated.file = plan.file;
   evaluated.models = plan.models;
-  evaluated.sources = {plan.sources[chain->source]};
-  evaluated.sinks = {plan.sinks[chain->sink]};
+  evaluated.sources = {plan.sources[*chain->inputs[0].source]};
+  evaluated.sinks = {plan.sinks[*chain->sink]};
   ChainPlan& made = evaluated.chains.emplace_back(*chain);
-  made.source = made.sink = 0;
+  made.inputs = {{.source = 0}};
+  made.sink = 0;
   made.stages.back() =
       make_output(chain->stages.back(), *registry.find(NodeRole::Stage, "to"), column, slot);
   for (StagePlan& stage : made.stages) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "runtime/core/expression.hpp"
+#include "runtime/core/function_descriptor.hpp"
 #include "runtime/core/issue.hpp"
 #include "runtime/core/operator.hpp"
 #include "runtime/core/run_settings.hpp"
@@ -79,10 +80,11 @@ struct Operand {
 /// A stage as written, names resolved: what infer() and make_operator() are given.
 struct StageCall {
   std::vector<Operand> operands;
-  Params params;     // constants only, defaults filled in
-  std::string name;  // the column that it defines (`as y`, `vector v =`); may be empty
-  std::string file;  // the path after `using`, ready to open; may be empty
-  Schema schema;     // the schema after `as` of a parse
+  Params params;        // constants only, defaults filled in
+  std::string name;     // the column that it defines (`as y`, `vector v =`); may be empty
+  std::string file;     // the path after `using`, ready to open; may be empty
+  Schema schema;        // the schema after `as` of a parse
+  bool header = false;  // every source whose records it gets names its columns in a header
   std::shared_ptr<const Resource> model;  // of an apply
   /// Columns before the stage, with their slots (for a `to` without `value`).
   Schema input;
@@ -142,9 +144,31 @@ struct NodeDescriptor {
       const std::string& path, const Params& params) = nullptr;
 };
 
-/// All nodes of the program. Filled once at the start, then read only.
+/// All nodes and functions of the program. Filled once at the start, then read only.
 class NodeRegistry {
  public:
+  /// The value of an expression without columns and meta fields, or why it fails (K0906, K0902).
+  using ConstantEvaluator = std::expected<Value, Issue> (*)(const Expression& expression);
+
+  void add(FunctionDescriptor function) {
+    functions_.push_back(std::make_unique<const FunctionDescriptor>(std::move(function)));
+  }
+  void set_constant_evaluator(ConstantEvaluator evaluator) noexcept { evaluator_ = evaluator; }
+
+  [[nodiscard]] std::expected<Value, Issue> evaluate(const Expression& expression) const {
+    return evaluator_(expression);
+  }
+  [[nodiscard]] const FunctionDescriptor* find_function(std::string_view name) const noexcept {
+    for (const auto& function : functions_) {
+      if (function->name == name) return function.get();
+    }
+    return nullptr;
+  }
+  [[nodiscard]] std::span<const std::unique_ptr<const FunctionDescriptor>> functions()
+      const noexcept {
+    return functions_;
+  }
+
   void add(NodeDescriptor descriptor) {
     nodes_.push_back(std::make_unique<const NodeDescriptor>(std::move(descriptor)));
   }
@@ -171,6 +195,8 @@ class NodeRegistry {
 
  private:
   std::vector<std::unique_ptr<const NodeDescriptor>> nodes_;  // stable addresses
+  std::vector<std::unique_ptr<const FunctionDescriptor>> functions_;
+  ConstantEvaluator evaluator_ = nullptr;
 };
 
 }  // namespace kaspar

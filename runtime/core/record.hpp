@@ -66,6 +66,8 @@ struct RecordBatch {
   std::vector<PartitionSpan> spans;
   std::unique_ptr<RecordStorage> storage;
   std::size_t bytes = 0;  // of keys and values, for credits
+  /// The line that names the columns, of a source with `header: true`; lives as long as the source.
+  std::string_view header;
 
   /// Ready to be refilled: keeps capacity and storage object.
   void clear() noexcept {

@@ -33,7 +33,7 @@ ChainGraph::ChainGraph(const ChainPlan& plan, RunState& state,
     : plan_(plan),
       state_(state),
       capacity_(batch_capacity(plan)),
-      largest_record_(ports.at(plan.sink)->sink->largest_record()),
+      largest_record_(ports.at(*plan.sink)->sink->largest_record()),
       stages_(std::make_unique<Stage[]>(plan.stages.size())) {
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     const StagePlan& stage = plan.stages[i];
@@ -44,7 +44,7 @@ ChainGraph::ChainGraph(const ChainPlan& plan, RunState& state,
     if (!fuse) segments_.push_back({i, i + 1});
   }
   if (fuse) segments_ = plan.segments;
-  edges_.push_back(std::make_unique<SinkEdge>(state, *ports.at(plan.sink), written_));
+  edges_.push_back(std::make_unique<SinkEdge>(state, *ports.at(*plan.sink), written_));
   for (const StagePlan& stage : plan.stages) {
     if (stage.on_error.action != ErrorPolicy::Action::Sink) continue;
     if (dead_edges_.contains(stage.on_error.sink)) continue;

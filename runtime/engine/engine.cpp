@@ -105,7 +105,7 @@ class Engine::Run {
 std::expected<void, Failure> Engine::Run::make_sinks() {
   std::set<std::size_t> used;
   for (const ChainPlan& chain : plan_.chains) {
-    used.insert(chain.sink);
+    if (chain.sink) used.insert(*chain.sink);
     for (const StagePlan& stage : chain.stages) {
       if (stage.on_error.action == ErrorPolicy::Action::Sink) used.insert(stage.on_error.sink);
     }
@@ -133,8 +133,8 @@ void Engine::Run::add_driver(std::unique_ptr<Source> source,
                              const std::set<std::size_t>& endpoints) {
   std::map<std::size_t, std::vector<ChainGraph*>> readers;
   for (const auto& chain : chains_) {
-    if (endpoints.contains(chain->plan().source)) {
-      readers[chain->plan().source].push_back(chain.get());
+    if (endpoints.contains(*chain->plan().inputs[0].source)) {
+      readers[*chain->plan().inputs[0].source].push_back(chain.get());
     }
   }
   const std::size_t payload =
@@ -157,7 +157,7 @@ std::expected<void, Failure> Engine::Run::open() {
     arena_.execute([this] { chains_.back()->build(*graph_); });
   }
   std::set<std::size_t> used;
-  for (const ChainPlan& chain : plan_.chains) used.insert(chain.source);
+  for (const ChainPlan& chain : plan_.chains) used.insert(*chain.inputs[0].source);
   for (auto& [index, source] : endpoints_.sources) {
     if (used.erase(index) != 0) add_driver(std::move(source), {index});
   }

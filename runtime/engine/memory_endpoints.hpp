@@ -313,7 +313,7 @@ inline const NodeDescriptor to_node{.name = "to", .make_operator = make<ToOutput
 
 /// uneven |> sieve |> to, from source 0 to `sink`, in two segments.
 inline ChainPlan make_chain(std::size_t sink, ErrorPolicy policy = {}) {
-  ChainPlan chain{.sink = sink};
+  ChainPlan chain{.inputs = {{.source = 0}}, .sink = sink};
   for (const NodeDescriptor* node : {&uneven_node, &sieve_node, &to_node}) {
     StagePlan& stage = chain.stages.emplace_back();
     stage.word = node->name;

@@ -1,4 +1,4 @@
-#include "nodes/output/value_text.hpp"
+#include "runtime/core/value_text.hpp"
 
 #include <simdjson.h>
 
@@ -9,7 +9,7 @@
 
 #include <fmt/format.h>
 
-namespace kaspar::nodes::output {
+namespace kaspar {
 namespace {
 
 template <class T>
@@ -140,4 +140,4 @@ void append_csv_string(std::string& out, std::string_view text) {
   out += '"';
 }
 
-}  // namespace kaspar::nodes::output
+}  // namespace kaspar

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace kaspar::nodes::output {
+namespace kaspar {
 
 void append_number(std::string& out, std::int64_t value);
 /// The shortest decimal form that reads back as the same float or double. The value is finite.
@@ -28,4 +28,4 @@ void append_json_string(std::string& out, std::string_view text);
 /// is empty but not null.
 void append_csv_string(std::string& out, std::string_view text);
 
-}  // namespace kaspar::nodes::output
+}  // namespace kaspar
