@@ -4,7 +4,9 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "dsl/check/outside_value.hpp"
 #include "dsl/diag/diagnostic.hpp"
 #include "runtime/core/plan.hpp"
 
@@ -21,6 +23,8 @@ struct CompileOptions {
   bool fuse = true;
   std::map<std::string, EndpointReplacement> sources;
   std::map<std::string, EndpointReplacement> sinks;
+  /// For the file's parameters, the strongest first: command line, profile, environment.
+  std::vector<OutsideValue> params;
 };
 
 struct Compiled {
