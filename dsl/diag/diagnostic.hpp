@@ -51,6 +51,9 @@ class Diagnostics {
   void hide(const SourceBuffer& source, Span span) { hidden_.push_back({&source, span}); }
   [[nodiscard]] bool hides(const SourceBuffer& source, std::uint32_t offset) const noexcept;
 
+  /// Takes over those of another compilation, once each: files may use the same file.
+  void append(const Diagnostics& others);
+
   /// Puts them into source order: by file as first reported, then place.
   void sort();
 
@@ -71,8 +74,11 @@ class Diagnostics {
 /// For people: code, place, source line with a caret, related places, notes, help.
 [[nodiscard]] std::string render_human(const Diagnostics& diagnostics, bool colour);
 
-/// For programs: one JSON object, as the contract has it (`format_version` 1).
-[[nodiscard]] std::string render_json(const Diagnostics& diagnostics);
+/// For programs: one JSON object, as the contract has it (`format_version` 1). It is not `valid`
+/// where there are errors, or where it is not `complete`, because files could not be read.
+/// `members` are more members of the object: `,"name":value`.
+[[nodiscard]] std::string render_json(const Diagnostics& diagnostics, bool complete = true,
+                                      std::string_view members = {});
 
 /// The candidate that `name` was probably meant to be: nearest by edit distance (insertion,
 /// deletion, substitution, and transposition of neighbours: Damerau 1964, restricted form), at most

@@ -1,5 +1,6 @@
 #include "dsl/diag/diagnostic.hpp"
 
+#include "dsl/diag/finding.hpp"
 #include "test/unit/catch.hpp"
 
 using namespace kaspar;
@@ -45,6 +46,9 @@ TEST_CASE("a hostile line is cut and cannot steer the terminal") {
   CHECK(text.size() < 1000);
   CHECK(text.find('\x1b') == std::string::npos);
   CHECK(text.find("zz") != std::string::npos);
+  Diagnostics named = one("zz", "zz");
+  named.add({.source = named.entries()[0].source, .message = "no `\x1b[31m`", .help = "\x1b"});
+  CHECK(render_human(named, false).find('\x1b') == std::string::npos);
 }
 
 TEST_CASE("programs get every field, and always JSON") {
@@ -59,6 +63,77 @@ TEST_CASE("programs get every field, and always JSON") {
   CHECK(render_json({}) ==
         R"({"format_version":1,"valid":true,"error_count":0,"warning_count":0,"diagnostics":[]})"
         "\n");
+}
+
+TEST_CASE("a document of files that could not all be read is not valid") {
+  CHECK(
+      render_json({}, false, R"(,"tests":[])") ==
+      R"({"format_version":1,"valid":false,"error_count":0,"warning_count":0,"diagnostics":[],"tests":[]})"
+      "\n");
+}
+
+TEST_CASE("GitHub's annotations are escaped as its runner decodes them") {
+  Diagnostics diagnostics = one("pipe 1\nz", "z", "a,b:100%.pipe");
+  CHECK(render_github(findings_of(diagnostics)) ==
+        "::error file=a%2Cb%3A100%25.pipe,line=2,col=1,endLine=2,endColumn=2,title=K0201::"
+        "unknown column `z`%0Anote: columns here: `x`%0Ahelp: did you mean `x`?\n");
+  const std::vector<Finding> findings{{.rule = "test",
+                                       .error = false,
+                                       .message = "50%: a\r\nb",
+                                       .place = {.file = "f", .region = {.line = 3, .column = 4}}}};
+  CHECK(render_github(findings) == "::warning file=f,line=3,col=4,title=test::50%25: a%0D%0Ab\n");
+}
+
+TEST_CASE("a SARIF log has a rule for each code, places in code points, and fixes") {
+  auto source = std::make_shared<const SourceBuffer>("/tmp/a b.pipe", "\xC3\xA9 zz\ny");
+  Diagnostics diagnostics;
+  diagnostics.add({.code = DiagnosticCode::K0201,
+                   .source = source,
+                   .span = {3, 5},
+                   .message = "unknown \"zz\"",
+                   .label = "here",
+                   .related = {{{6, 7}, "meant"}},
+                   .fixes = {{{3, 5}, "y", "write `y`"}}});
+  diagnostics.add({.code = DiagnosticCode::K0201,
+                   .severity = Severity::Warning,
+                   .source = source,
+                   .span = {7, 7},
+                   .message = "m"});
+  const std::string place =
+      R"("physicalLocation":{"artifactLocation":{"uri":"file:///tmp/a%20b.pipe"},"region":{)";
+  const std::string artifact = R"("artifactLocation":{"uri":"file:///tmp/a%20b.pipe"})";
+  CHECK(
+      render_sarif(findings_of(diagnostics), "1.2.3") ==
+      R"({"$schema":"https://json.schemastore.org/sarif-2.1.0.json","version":"2.1.0","runs":[)"
+      R"({"tool":{"driver":{"name":"kaspar","version":"1.2.3","rules":[)"
+      R"({"id":"K0201","shortDescription":{"text":"unknown name"}}]}},"columnKind":"unicodeCodePoints",)"
+      R"("invocations":[{"executionSuccessful":true}],"results":[)"
+      R"({"ruleId":"K0201","ruleIndex":0,"level":"error","message":{"text":"unknown \"zz\""},"locations":[{)" +
+          place +
+          R"("startLine":1,"startColumn":3,"endLine":1,"endColumn":5}},"message":{"text":"here"}}],)"
+          R"("relatedLocations":[{"id":0,)" +
+          place +
+          R"("startLine":2,"startColumn":1,"endLine":2,"endColumn":2}},"message":{"text":"meant"}}],)"
+          R"("fixes":[{"description":{"text":"write `y`"},"artifactChanges":[{)" +
+          artifact +
+          R"(,"replacements":[{"deletedRegion":{"startLine":1,"startColumn":3,"endLine":1,"endColumn":5},)"
+          R"("insertedContent":{"text":"y"}}]}]}]},)"
+          R"({"ruleId":"K0201","ruleIndex":0,"level":"warning","message":{"text":"m"},"locations":[{)" +
+          place + R"("startLine":2,"startColumn":2,"endLine":2,"endColumn":2}}}]}]}]})" + "\n");
+}
+
+TEST_CASE("diagnostics of several files come together, those of a shared file once") {
+  Diagnostics all;
+  {
+    Diagnostics hiding = one("secret", "secret", "a.pipe");
+    hiding.hide(*hiding.entries()[0].source, {0, 6});
+    all.append(hiding);
+  }
+  all.append(one("zz", "zz", "b.pipe"));
+  all.append(one("zz", "zz", "b.pipe"));
+  REQUIRE(all.entries().size() == 2);
+  CHECK(all.entries()[1].source->path() == "b.pipe");
+  CHECK(render_human(all, false).find("1 | ******\n") != std::string::npos);
 }
 
 TEST_CASE("diagnostics come in source order") {

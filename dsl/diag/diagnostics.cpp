@@ -14,6 +14,27 @@ void Diagnostics::sort() {
   });
 }
 
+void Diagnostics::append(const Diagnostics& others) {
+  const auto same = [](const Diagnostic& a, const Diagnostic& b) {
+    return a.code == b.code && a.span == b.span && a.message == b.message &&
+           a.source->path() == b.source->path();
+  };
+  const std::size_t before = entries_.size();
+  for (const Diagnostic& entry : others.entries_) {
+    const auto end = entries_.begin() + static_cast<std::ptrdiff_t>(before);
+    if (std::none_of(entries_.begin(), end, [&](const Diagnostic& e) { return same(e, entry); })) {
+      entries_.push_back(entry);
+    }
+  }
+  // A source without diagnostics goes, and another may come to lie where it was.
+  for (const Hidden& hidden : others.hidden_) {
+    if (std::any_of(others.entries_.begin(), others.entries_.end(),
+                    [&](const Diagnostic& e) { return e.source.get() == hidden.source; })) {
+      hidden_.push_back(hidden);
+    }
+  }
+}
+
 bool Diagnostics::hides(const SourceBuffer& source, std::uint32_t offset) const noexcept {
   return std::any_of(hidden_.begin(), hidden_.end(), [&](const Hidden& hidden) {
     return hidden.source == &source && hidden.span.begin <= offset && offset < hidden.span.end;

@@ -58,7 +58,7 @@ class Renderer {
     const bool error = entry.severity == Severity::Error;
     fmt::format_to(out_, "{}{}[{}]{}{}: {}{}\n", error ? colours_.error : colours_.warning,
                    error ? "error" : "warning", name_of(entry.code), colours_.end, colours_.bold,
-                   entry.message, colours_.end);
+                   shown(entry.message), colours_.end);
     fmt::format_to(out_, "{:{}}{}-->{} {}:{}:{}\n", "", width_, colours_.frame, colours_.end,
                    shown(source.path()), place.line, place.column);
     frame("");
@@ -78,7 +78,7 @@ class Renderer {
 
   void remark(std::string_view kind, std::string_view text) {
     fmt::format_to(out_, "{:{}} {}={} {}{}:{} {}\n", "", width_, colours_.frame, colours_.end,
-                   colours_.bold, kind, colours_.end, text);
+                   colours_.bold, kind, colours_.end, shown(text));
   }
 
   /// The line of a span's start, and a caret below each of its code points there.
@@ -104,8 +104,8 @@ class Renderer {
         shown_part(source, begin + static_cast<std::uint32_t>(cut), line.substr(cut, end - cut)),
         end < line.size() ? "…" : "");
     fmt::format_to(out_, "{:{}} {}|{} {:{}}{}{}{}{}{}\n", "", width_, colours_.frame, colours_.end,
-                   "", before, colour, std::string(carets, caret), label.empty() ? "" : " ", label,
-                   colours_.end);
+                   "", before, colour, std::string(carets, caret), label.empty() ? "" : " ",
+                   shown(label), colours_.end);
   }
 
   /// A part of a line as it can be shown, its secrets masked sign by sign.

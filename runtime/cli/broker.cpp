@@ -63,7 +63,7 @@ ExitStatus serve(const std::vector<Topic>& topics) {
 
 void add_broker(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
-      "broker", "an embedded Kafka broker by itself, in memory, until SIGTERM; prints its address");
+      "broker", "An embedded Kafka broker by itself, in memory, until SIGTERM; prints its address");
   auto topics = std::make_shared<std::vector<std::string>>();
   command
       ->add_option("--topic", *topics,

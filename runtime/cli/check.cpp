@@ -1,4 +1,4 @@
-// kaspar check: is a file sound?
+// kaspar check: are files sound?
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -10,62 +10,76 @@
 #include "dsl/plan/compile.hpp"
 #include "nodes/register_nodes.hpp"
 #include "runtime/cli/commands.hpp"
+#include "runtime/cli/diagnostic_output.hpp"
+#include "runtime/cli/failure_text.hpp"
 
 namespace kaspar::cli {
 namespace {
 
 struct CheckOptions {
   std::vector<std::string> files;
-  std::string output = "human";
+  OutputOptions output;
   bool deny_warnings = false;
   bool verbose = false;
 };
 
+/// How the shapes of models and the like were taken.
+void print_remarks(const Plan& plan) {
+  const auto print = [](std::string_view what, const std::shared_ptr<const Resource>& resource) {
+    if (!resource) return;
+    for (const std::string& remark : resource->remarks()) fmt::print("  {}: {}\n", what, remark);
+  };
+  for (const ModelPlan& model : plan.models) print(model.name, model.resource);
+  for (const ChainPlan& chain : plan.chains) {
+    for (const StagePlan& stage : chain.stages) print(stage.text, stage.resource);
+  }
+}
+
+void print_for_people(const std::string& file, const dsl::Compiled& compiled,
+                      const CheckOptions& options) {
+  fmt::print("{}", dsl::render_human(compiled.diagnostics, options.output.coloured(STDOUT_FILENO)));
+  if (!compiled.plan) return;
+  if (const std::size_t warnings = compiled.diagnostics.warnings();
+      warnings != 0 && options.deny_warnings) {
+    fmt::print(
+        "{}: {} denied by --deny-warnings\n", file,
+        warnings == 1 ? std::string{"a warning is"} : fmt::format("{} warnings are", warnings));
+  } else {
+    fmt::print("{}: sound\n", file);
+  }
+  if (options.verbose) print_remarks(*compiled.plan);
+}
+
 ExitStatus check(const CheckOptions& options) {
   NodeRegistry registry;
   nodes::register_all(registry);
-  ExitStatus status = ExitStatus::Fine;
+  const bool human = options.output.kind() == OutputFormat::Human;
+  dsl::Diagnostics diagnostics;
+  std::vector<std::string> unreadable;
   for (const std::string& file : options.files) {
     const dsl::Compiled compiled = dsl::compile_file(file, registry, {});
     if (compiled.unreadable) {
-      fmt::print(stderr, "error: {}\n", *compiled.unreadable);
-      return ExitStatus::Usage;
+      tell({.status = ExitStatus::Usage, .message = *compiled.unreadable});
+      unreadable.push_back(*compiled.unreadable);
+      continue;
     }
-    if (options.output == "json") {
-      fmt::print("{}", dsl::render_json(compiled.diagnostics));
-    } else {
-      fmt::print("{}", dsl::render_human(compiled.diagnostics, ::isatty(STDOUT_FILENO) == 1));
-      if (compiled.plan) fmt::print("{}: sound\n", file);
-    }
-    if (options.verbose && options.output == "human" && compiled.plan) {
-      for (const ModelPlan& model : compiled.plan->models) {
-        for (const std::string& remark : model.resource->remarks())
-          fmt::print("  {}: {}\n", model.name, remark);
-      }
-      for (const ChainPlan& chain : compiled.plan->chains) {
-        for (const StagePlan& stage : chain.stages) {
-          if (!stage.resource) continue;
-          for (const std::string& remark : stage.resource->remarks())
-            fmt::print("  {}: {}\n", stage.text, remark);
-        }
-      }
-    }
-    if (compiled.diagnostics.has_errors() ||
-        (options.deny_warnings && compiled.diagnostics.warnings() != 0)) {
-      status = ExitStatus::Problems;
-    }
+    if (human) print_for_people(file, compiled, options);
+    diagnostics.append(compiled.diagnostics);
   }
-  return status;
+  fmt::print("{}", diagnostics_document(options.output.kind(), diagnostics, unreadable));
+  if (!unreadable.empty()) return ExitStatus::Usage;
+  const bool problems =
+      diagnostics.has_errors() || (options.deny_warnings && diagnostics.warnings() != 0);
+  return problems ? ExitStatus::Problems : ExitStatus::Fine;
 }
 
 }  // namespace
 
 void add_check(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand("check", "Check pipeline files, offline");
+  CLI::App* command = app.add_subcommand("check", "Find what is wrong in pipeline files, offline");
   auto options = std::make_shared<CheckOptions>();
   command->add_option("FILE", options->files, "pipeline files")->required();
-  command->add_option("--output", options->output, "human or json")
-      ->check(CLI::IsMember({"human", "json"}));
+  add_output_options(*command, options->output, {"human", "json", "sarif", "github"});
   command->add_flag("--deny-warnings", options->deny_warnings, "a warning is a problem too");
   command->add_flag("--verbose", options->verbose, "tell how models' shapes were taken");
   command->callback([options, &action] { action = [options] { return check(*options); }; });

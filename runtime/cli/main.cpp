@@ -1,19 +1,80 @@
 // The program: one command a run. Exit statuses are those of ExitStatus.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <vector>
 
-#include <CLI/CLI.hpp>
-
+#include "dsl/diag/diagnostic.hpp"
 #include "runtime/cli/commands.hpp"
+#include "runtime/cli/failure_text.hpp"
 
 namespace {
 
 int status(kaspar::ExitStatus exit_status) { return static_cast<int>(exit_status); }
 
+const CLI::App* parsed_command(const CLI::App& app) {
+  const auto commands = app.get_subcommands();
+  return commands.empty() ? nullptr : commands.front();
+}
+
+std::vector<std::string> command_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    names.push_back(command->get_name());
+  }
+  return names;
+}
+
+std::string did_you_mean(const std::string& given, const std::vector<std::string>& names) {
+  const std::vector<std::string_view> candidates(names.begin(), names.end());
+  const std::string_view meant = kaspar::dsl::did_you_mean(given, candidates);
+  return meant.empty() ? std::string{} : fmt::format("did you mean `{}`?", meant);
+}
+
 bool is_command(const CLI::App& app, const std::string& name) {
-  const auto named = [&name](const CLI::App* command) { return command->get_name() == name; };
-  return !app.get_subcommands(named).empty();
+  return std::ranges::count(command_names(app), name) != 0;
+}
+
+kaspar::Failure unknown_command(const CLI::App& app, const std::string& given) {
+  std::string help = did_you_mean(given, command_names(app));
+  if (help.empty()) help = "`kaspar --help` lists them";
+  return {.status = kaspar::ExitStatus::Usage,
+          .message = fmt::format("there is no command `{}`", given),
+          .help = help};
+}
+
+/// A mistake of the command line, worded as other errors are.
+kaspar::Failure wrong_usage(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App* command = parsed_command(app);
+  const std::string name = command == nullptr ? "kaspar" : "kaspar " + command->get_name();
+  kaspar::Failure failure{.status = kaspar::ExitStatus::Usage,
+                          .message = error.what(),
+                          .help = fmt::format("`{} --help` tells how it is used", name)};
+  const std::vector<std::string> extras = app.remaining(true);
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !extras.empty()) {
+    const std::string& extra = extras.front();
+    const bool option = extra.starts_with('-') && extra != "-";
+    failure.message = fmt::format("`{}` takes no {} `{}`", name, option ? "option" : "argument",
+                                  extra.substr(0, option ? extra.find('=') : extra.npos));
+    std::vector<std::string> names;
+    for (const CLI::Option* known : (command == nullptr ? app : *command).get_options()) {
+      for (const std::string& spelling : known->get_lnames()) names.push_back("--" + spelling);
+    }
+    if (std::string help = option ? did_you_mean(extra, names) : ""; !help.empty()) {
+      failure.help = std::move(help);
+    }
+  } else if (command == nullptr && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
+    failure.message = "no command is given";
+    failure.help = "`kaspar --help` lists them";
+  } else if (failure.message.size() > 1 && failure.message[1] >= 'a') {
+    failure.message[0] = static_cast<char>(std::tolower(failure.message[0]));
+  }
+  return failure;
 }
 
 }  // namespace
@@ -31,16 +92,14 @@ int main(int argc, char** argv) {
     kaspar::cli::add_broker(app, action);
     kaspar::cli::add_version(app, action);
     if (argc > 1 && argv[1][0] != '-' && !is_command(app, argv[1])) {
-      std::fprintf(stderr, "error: there is no command `%s`\nhelp: `kaspar --help` lists them\n",
-                   argv[1]);
-      return status(kaspar::ExitStatus::Usage);
+      return status(kaspar::cli::tell(unknown_command(app, argv[1])));
     }
     try {
       app.parse(argc, argv);
+    } catch (const CLI::Success& asked) {
+      return app.exit(asked);  // help: no mistake
     } catch (const CLI::ParseError& error) {
-      // Help that was asked for is no mistake.
-      return app.exit(error) == 0 ? status(kaspar::ExitStatus::Fine)
-                                  : status(kaspar::ExitStatus::Usage);
+      return status(kaspar::cli::tell(wrong_usage(app, error)));
     }
     const int result = status(action());
     if (std::fflush(stdout) != 0) {

@@ -8,7 +8,7 @@
 namespace kaspar::cli {
 
 void add_version(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand("version", "version and libraries");
+  CLI::App* command = app.add_subcommand("version", "Tell the version, and those of the libraries");
   command->callback([&action] {
     action = [] {
       fmt::print("kaspar {}\n", KASPAR_VERSION);

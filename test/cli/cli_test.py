@@ -55,6 +55,122 @@ class ExitStatus(unittest.TestCase):
         self.assertEqual(result.returncode, 3)
 
 
+    def test_wrong_usage_is_told_as_other_errors_are(self):
+        cases = {
+            ("check",): "error: FILE is required\nhelp: `kaspar check --help` tells how it is used\n",
+            ("check", "--outptu", "x"): "error: `kaspar check` takes no option `--outptu`\nhelp: did you mean `--output`?\n",
+            ("version", "x"): "error: `kaspar version` takes no argument `x`\nhelp: `kaspar version --help` tells",
+            ("chekc",): "error: there is no command `chekc`\nhelp: did you mean `check`?\n",
+            (): "error: no command is given\nhelp: `kaspar --help` lists them\n",
+            ("check", "--output", "xml", "x"): "error: --output: xml not in {human,json,sarif,github}\nhelp: ",
+        }
+        for arguments, told in cases.items():
+            with self.subTest(arguments=arguments):
+                result = kaspar(*arguments)
+                self.assertEqual(result.returncode, 2)
+                self.assertEqual(result.stdout, "")
+                self.assertTrue(result.stderr.startswith(told), result.stderr)
+
+
+class Check(unittest.TestCase):
+    """Several files, and every form of output."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.write("sound.pipe", 'from a |> parse csv as S |> to b { value: x }\n')
+        self.write("unused.pipe", 'schema T { x: f32 }\nfrom a |> parse csv as S |> to b { value: x }\n')
+        self.write("broken.pipe", 'from a |> parse csv as S |> to b { value: z }\n')
+
+    def write(self, name, text):
+        (self.folder / name).write_text(
+            "pipe 1\nschema S { x: f32 }\nsource a = stdin { }\nsink b = stdout { }\non error drop\n" + text, encoding="utf-8")
+
+    def check(self, *arguments, **options):
+        return kaspar("check", *arguments, cwd=self.folder, **options)
+
+    def test_several_files_make_one_document(self):
+        result = self.check("--output", "json", "broken.pipe", "sound.pipe", "unused.pipe")
+        self.assertEqual((result.returncode, result.stderr), (1, ""))
+        document = json.loads(result.stdout)
+        self.assertEqual((document["valid"], document["error_count"], document["warning_count"]), (False, 1, 1))
+        self.assertEqual([(entry["file"], entry["code"]) for entry in document["diagnostics"]],
+                         [("broken.pipe", "K0201"), ("unused.pipe", "K0501")])
+        human = self.check("broken.pipe", "sound.pipe", "unused.pipe")
+        self.assertEqual(human.returncode, 1)
+        self.assertIn("sound.pipe: sound\n", human.stdout)
+        self.assertIn(" --> broken.pipe:6:", human.stdout)
+
+    def test_sarif(self):
+        result = self.check("--output", "sarif", "broken.pipe", "unused.pipe")
+        self.assertEqual((result.returncode, result.stderr), (1, ""))
+        log = json.loads(result.stdout)
+        self.assertEqual(log["version"], "2.1.0")
+        (run,) = log["runs"]
+        rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+        self.assertEqual(run["columnKind"], "unicodeCodePoints")
+        self.assertEqual([(entry["ruleId"], entry["level"]) for entry in run["results"]],
+                         [("K0201", "error"), ("K0501", "warning")])
+        for entry in run["results"]:
+            self.assertEqual(rules[entry["ruleIndex"]], entry["ruleId"])
+            place = entry["locations"][0]["physicalLocation"]
+            self.assertIn(place["artifactLocation"]["uri"], ("broken.pipe", "unused.pipe"))
+            self.assertGreater(place["region"]["endColumn"], place["region"]["startColumn"])
+
+    def test_github(self):
+        result = self.check("--output", "github", "broken.pipe", "unused.pipe", "sound.pipe")
+        self.assertEqual((result.returncode, result.stderr), (1, ""))
+        self.assertEqual([line.split("::")[1] for line in result.stdout.splitlines()],
+                         ["error file=broken.pipe,line=6,col=43,endLine=6,endColumn=44,title=K0201",
+                          "warning file=unused.pipe,line=6,col=8,endLine=6,endColumn=9,title=K0501"])
+
+    def test_denied_warnings_are_problems(self):
+        self.assertEqual(self.check("unused.pipe").returncode, 0)
+        for output in ("human", "json", "sarif", "github"):
+            with self.subTest(output=output):
+                denied = self.check("--deny-warnings", "--output", output, "unused.pipe")
+                self.assertEqual(denied.returncode, 1)
+                self.assertNotIn("sound", denied.stdout)
+        self.assertEqual(self.check("--deny-warnings", "sound.pipe").returncode, 0)
+
+    def test_a_missing_file_is_2_and_the_others_are_checked(self):
+        for missing in ("missing.pipe", "-", "."):
+            with self.subTest(missing=missing):
+                result = self.check("--output", "json", missing, "broken.pipe")
+                self.assertEqual(result.returncode, 2)
+                self.assertIn(f"error: cannot read `{missing}`", result.stderr)
+                document = json.loads(result.stdout)
+                self.assertEqual((document["valid"], document["error_count"]), (False, 1))
+                human = self.check(missing)
+                self.assertEqual((human.returncode, human.stdout), (2, ""))
+        sarif = json.loads(self.check("--output", "sarif", "missing.pipe").stdout)
+        self.assertFalse(sarif["runs"][0]["invocations"][0]["executionSuccessful"])
+
+    def test_colours_are_for_terminals_or_who_asks(self):
+        self.assertNotIn("\x1b", self.check("broken.pipe").stdout)
+        self.assertIn("\x1b[", self.check("--color", "always", "broken.pipe").stdout)
+        self.assertNotIn("\x1b", self.check("--color", "always", "--output", "json", "broken.pipe").stdout)
+        for environment, coloured in (({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True)):
+            with self.subTest(environment=environment):
+                self.assertEqual("\x1b[" in self.on_terminal("check", "broken.pipe", **environment), coloured)
+
+    def on_terminal(self, *arguments, **environment):
+        ours, theirs = os.openpty()
+        kept = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+        subprocess.run([KASPAR, *arguments], cwd=self.folder, stdout=theirs, env={**kept, **environment},
+                       timeout=60, check=False)
+        os.close(theirs)
+        text = b""
+        try:
+            while part := os.read(ours, 65536):
+                text += part
+        except OSError:
+            pass  # the end, of a terminal that nobody holds any more
+        os.close(ours)
+        return text.decode("utf-8")
+
+
 class Run(unittest.TestCase):
     """What needs no broker: files in place of topics, and refusals."""
 
