@@ -74,6 +74,10 @@ class Diagnostics {
 /// For people: code, place, source line with a caret, related places, notes, help.
 [[nodiscard]] std::string render_human(const Diagnostics& diagnostics, bool colour);
 
+/// A line as it can be shown: tabs as spaces, control characters and bad UTF-8 as one sign each, so
+/// that carets stand below what they mean and a file cannot steer the terminal.
+[[nodiscard]] std::string shown_on_terminal(std::string_view line);
+
 /// For programs: one JSON object, as the contract has it (`format_version` 1). It is not `valid`
 /// where there are errors, or where it is not `complete`, because files could not be read.
 /// `members` are more members of the object: `,"name":value`.

@@ -22,26 +22,6 @@ constexpr Colours terminal_colours{.error = "\x1b[1;31m",
 // A line longer than this is cut around the caret: a terminal shows no more.
 constexpr std::size_t longest_line = 160;
 
-/// A line as it can be shown: tabs as spaces, control characters and bad UTF-8 as one sign each, so
-/// that carets stand below what they mean and a file cannot steer the terminal.
-std::string shown(std::string_view line) {
-  std::string text;
-  while (!line.empty()) {
-    const std::size_t length = utf8_length(line);
-    const auto lead = static_cast<unsigned char>(line.front());
-    if (length == 0 || lead == 0x7F || (lead < 0x20 && lead != '\t') ||
-        (length == 2 && lead == 0xC2 && static_cast<unsigned char>(line[1]) < 0xA0)) {
-      text += "\xEF\xBF\xBD";
-    } else if (lead == '\t') {
-      text += ' ';
-    } else {
-      text += line.substr(0, length);
-    }
-    line.remove_prefix(std::max<std::size_t>(1, length));
-  }
-  return text;
-}
-
 class Renderer {
  public:
   Renderer(std::string& text, const Diagnostics& diagnostics, const Colours& colours)
@@ -58,9 +38,9 @@ class Renderer {
     const bool error = entry.severity == Severity::Error;
     fmt::format_to(out_, "{}{}[{}]{}{}: {}{}\n", error ? colours_.error : colours_.warning,
                    error ? "error" : "warning", name_of(entry.code), colours_.end, colours_.bold,
-                   shown(entry.message), colours_.end);
+                   shown_on_terminal(entry.message), colours_.end);
     fmt::format_to(out_, "{:{}}{}-->{} {}:{}:{}\n", "", width_, colours_.frame, colours_.end,
-                   shown(source.path()), place.line, place.column);
+                   shown_on_terminal(source.path()), place.line, place.column);
     frame("");
     excerpt(source, entry.span, entry.label, '^', error ? colours_.error : colours_.warning);
     for (const RelatedSpan& related : entry.related) {
@@ -78,7 +58,7 @@ class Renderer {
 
   void remark(std::string_view kind, std::string_view text) {
     fmt::format_to(out_, "{:{}} {}={} {}{}:{} {}\n", "", width_, colours_.frame, colours_.end,
-                   colours_.bold, kind, colours_.end, shown(text));
+                   colours_.bold, kind, colours_.end, shown_on_terminal(text));
   }
 
   /// The line of a span's start, and a caret below each of its code points there.
@@ -105,7 +85,7 @@ class Renderer {
         end < line.size() ? "…" : "");
     fmt::format_to(out_, "{:{}} {}|{} {:{}}{}{}{}{}{}\n", "", width_, colours_.frame, colours_.end,
                    "", before, colour, std::string(carets, caret), label.empty() ? "" : " ",
-                   shown(label), colours_.end);
+                   shown_on_terminal(label), colours_.end);
   }
 
   /// A part of a line as it can be shown, its secrets masked sign by sign.
@@ -114,7 +94,7 @@ class Renderer {
     std::string text;
     while (!part.empty()) {
       const std::size_t length = std::max<std::size_t>(1, utf8_length(part));
-      text += diagnostics_.hides(source, begin) ? "*" : shown(part.substr(0, length));
+      text += diagnostics_.hides(source, begin) ? "*" : shown_on_terminal(part.substr(0, length));
       part.remove_prefix(length);
       begin += static_cast<std::uint32_t>(length);
     }
@@ -128,6 +108,24 @@ class Renderer {
 };
 
 }  // namespace
+
+std::string shown_on_terminal(std::string_view line) {
+  std::string text;
+  while (!line.empty()) {
+    const std::size_t length = utf8_length(line);
+    const auto lead = static_cast<unsigned char>(line.front());
+    if (length == 0 || lead == 0x7F || (lead < 0x20 && lead != '\t') ||
+        (length == 2 && lead == 0xC2 && static_cast<unsigned char>(line[1]) < 0xA0)) {
+      text += "\xEF\xBF\xBD";
+    } else if (lead == '\t') {
+      text += ' ';
+    } else {
+      text += line.substr(0, length);
+    }
+    line.remove_prefix(std::max<std::size_t>(1, length));
+  }
+  return text;
+}
 
 std::string render_human(const Diagnostics& diagnostics, bool colour) {
   std::string text;

@@ -16,6 +16,7 @@ namespace kaspar::cli {
 using Action = std::function<ExitStatus()>;
 
 void add_check(CLI::App& app, Action& action);
+void add_test(CLI::App& app, Action& action);
 void add_run(CLI::App& app, Action& action);
 void add_eval(CLI::App& app, Action& action);
 void add_produce(CLI::App& app, Action& action);

@@ -85,6 +85,7 @@ int main(int argc, char** argv) {
     app.require_subcommand(1);
     kaspar::cli::Action action;
     kaspar::cli::add_check(app, action);
+    kaspar::cli::add_test(app, action);
     kaspar::cli::add_run(app, action);
     kaspar::cli::add_eval(app, action);
     kaspar::cli::add_produce(app, action);
