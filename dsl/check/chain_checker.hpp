@@ -1,52 +1,49 @@
-// One chain: its stages, the columns between them, and where its failed rows go.
+// One chain: its inputs, its stages, and the columns between them.
 #pragma once
 
-#include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
+#include "dsl/check/definitions.hpp"
 #include "dsl/check/expressions.hpp"
-#include "dsl/check/options.hpp"
-#include "dsl/parse/ast.hpp"
 #include "runtime/core/plan.hpp"
 
 namespace kaspar::dsl {
 
-/// What a name of the file stands for.
-struct Definition {
-  enum class Kind : std::uint8_t { Source, Sink, Model, Schema, Other };
-  Kind kind = Kind::Other;
-  std::size_t index = 0;  // into the plan's sources, sinks, models, or the schemas
-  Span span;
+/// What the rows of a chain are at its end, for the chains that read them.
+struct ChainEnd {
+  Scope scope;
+  bool header = false;  // every source of them names its columns in a header
+};
+
+/// A chain as checked. `plan` is of use only if the whole program is sound.
+struct CheckedChain {
+  const ast::Chain* written = nullptr;
+  ChainPlan plan;
+  ChainEnd end;
+  /// Stages whose rows can fail while nothing says where they go: their words.
+  std::vector<ast::Name> unhandled;
   bool damaged = false;
-  bool used = false;
 };
 
-struct Definitions {
-  std::map<std::string, Definition, std::less<>> by_name;
-  std::vector<Schema> schemas;
-  std::vector<std::map<std::string, Span>> model_options;  // where each model's options stand
-
-  /// The definition of that kind, marked as used; reports an unknown one and returns nothing.
-  Definition* find(const ast::Name& name, Definition::Kind kind, Report& report);
+/// Where the rows of one of its inputs come from.
+struct CheckedInput {
+  ChainInput plan;                // without columns
+  const ChainEnd* end = nullptr;  // of the chain it reads; nullptr for a source
+  bool header = false;
+  bool unknown = false;  // wrong, or hangs on something damaged: so is what it brings
 };
 
-/// Where failed rows go; nothing where it is wrong (reported).
-[[nodiscard]] std::optional<ErrorPolicy> check_target(const ast::Name& target,
-                                                      Definitions& definitions, Report& report);
-
-struct ChainContext {
-  const NodeRegistry& registry;
-  Definitions& definitions;
-  const Plan& plan;
-  const std::string& directory;
-  const std::optional<ErrorPolicy>& on_error;
-  bool on_error_given = false;
-  Report& report;
+struct ErrorHandling {
+  bool given = false;  // the file has an `on error`, maybe a damaged one
+  std::optional<ErrorPolicy> policy;
 };
 
-[[nodiscard]] ChainPlan check_chain(const ast::Chain& chain, bool damaged, ChainContext& context);
+/// `inputs` as in the chain. Reports what is wrong with its stages and with how its inputs fit.
+[[nodiscard]] CheckedChain check_chain(const ast::Chain& chain, bool damaged,
+                                       const std::vector<CheckedInput>& inputs,
+                                       const ErrorHandling& on_error, Program& program,
+                                       FileDefinitions& file);
 
 }  // namespace kaspar::dsl

@@ -1,6 +1,11 @@
 // Names and types: from the tree to a pipeline in which every name is resolved.
 #pragma once
 
+#include <expected>
+#include <span>
+#include <string>
+
+#include "dsl/check/outside_value.hpp"
 #include "dsl/diag/diagnostic.hpp"
 #include "dsl/parse/ast.hpp"
 #include "runtime/core/plan.hpp"
@@ -12,9 +17,9 @@ struct TypedPipeline {
   Plan plan;
 };
 
-/// Checks the whole file and reports every independent mistake once. Opens the models and scalers
-/// that the file names.
-[[nodiscard]] TypedPipeline check(const ast::File& file, const NodeRegistry& registry,
-                                  Diagnostics& diagnostics);
+/// Checks the whole program and reports every independent mistake once. Reads the files that it
+/// uses, and opens its models and scalers. `params` are values from outside, the strongest first.
+[[nodiscard]] TypedPipeline check(ast::File file, const NodeRegistry& registry,
+                                  std::span<const OutsideValue> params, Diagnostics& diagnostics);
 
 }  // namespace kaspar::dsl

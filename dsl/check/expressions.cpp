@@ -3,11 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
+
+#include "dsl/check/constants.hpp"
 
 namespace kaspar::dsl {
 namespace {
 
 using ast::Node;
+using Kind = Expression::Kind;
 
 struct MetaColumn {
   std::string_view name;
@@ -24,180 +28,461 @@ const std::vector<MetaColumn> meta_columns{
     {"timestamp", MetaField::Timestamp, {.scalar = ScalarType::Timestamp}},
 };
 
-class Resolver {
- public:
-  Resolver(const Scope& scope, Report& report) : scope_(scope), report_(report) {}
+bool is_meta(const Node& node, std::string_view field) {
+  return node.kind == Node::Kind::Member && node.text == field &&
+         node.children[0]->kind == Node::Kind::Name && node.children[0]->text == "meta";
+}
 
-  std::optional<Expression> run(const Node& node) {
-    std::optional<Expression> found = find(node);
-    if (found) found->text = std::string{report_.source().text(node.span)};
-    return found;
-  }
+bool is_null(const Node& node) { return node.kind == Node::Kind::Null; }
 
- private:
-  std::optional<Expression> find(const Node& node) {
-    switch (node.kind) {
-      case Node::Kind::Error:
-        return std::nullopt;
-      case Node::Kind::Integer:
-        return literal(ScalarType::I64, std::get<std::int64_t>(node.literal));
-      case Node::Kind::Float:
-        return literal(ScalarType::F64, std::get<double>(node.literal));
-      case Node::Kind::True:
-        return literal(ScalarType::Bool, true);
-      case Node::Kind::False:
-        return literal(ScalarType::Bool, false);
-      case Node::Kind::Duration:
-        return literal(ScalarType::Duration, std::get<std::chrono::milliseconds>(node.literal));
-      case Node::Kind::String: {
-        const auto& text = std::get<StringLiteral>(node.literal);
-        if (text.constant()) return literal(ScalarType::String, text.text());
-        report_.unavailable(node.span, "interpolation");
-        return std::nullopt;
-      }
-      case Node::Kind::Name:
-        return column(node);
-      case Node::Kind::Member:
-        return member(node);
-      case Node::Kind::Index:
-        if (is_meta(*node.children[0], "headers")) return header(node);
-        [[fallthrough]];
-      default:
-        report_.unavailable(node.span, "such an expression");
-        return std::nullopt;
-    }
-  }
-
-  template <class T>
-  static Expression literal(ScalarType scalar, T value) {
-    return {.kind = Expression::Kind::Literal,
-            .type = {.scalar = scalar},
-            .literal = {std::move(value)}};
-  }
-
-  static bool is_meta(const Node& node, std::string_view field) {
-    return node.kind == Node::Kind::Member && node.text == field &&
-           node.children[0]->kind == Node::Kind::Name && node.children[0]->text == "meta";
-  }
-
-  [[nodiscard]] bool silent(const std::string& name) const {
-    return scope_.unknown || scope_.poisoned.contains(name);
-  }
-
-  [[nodiscard]] std::vector<std::string_view> members(const std::string& name) const {
-    std::vector<std::string_view> found;
-    for (const Column& candidate : scope_.columns.columns) {
-      if (candidate.name.starts_with(name + ".")) {
-        found.push_back(std::string_view(candidate.name).substr(name.size() + 1));
-      }
-    }
-    return found;
-  }
-
-  [[nodiscard]] std::vector<std::string_view> column_names() const {
-    std::vector<std::string_view> names;
-    for (const Column& candidate : scope_.columns.columns) {
-      const std::string_view name =
-          std::string_view(candidate.name).substr(0, candidate.name.find('.'));
-      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
-    }
-    return names;
-  }
-
-  std::optional<Expression> at(std::size_t index) const {
-    return Expression{.kind = Expression::Kind::Column,
-                      .type = scope_.columns.columns[index].type,
-                      .slot = scope_.slots[index]};
-  }
-
-  std::optional<Expression> column(const Node& node) {
-    if (scope_.poisoned.contains(node.text)) return std::nullopt;
-    if (const auto index = scope_.columns.find(node.text)) return at(*index);
-    if (silent(node.text)) return std::nullopt;
-    const auto parts = members(node.text);
-    if (!parts.empty() || node.text == "meta") {
-      report_.error(DiagnosticCode::K0302, node.span,
-                    fmt::format("`{}` is no value by itself", node.text),
-                    fmt::format("name a part of it, such as `{}.{}`", node.text,
-                                parts.empty() ? std::string_view("key") : parts.back()));
-    } else {
-      report_.unknown(node.span, "column", node.text, column_names());
-    }
-    return std::nullopt;
-  }
-
-  std::optional<Expression> member(const Node& node) {
-    const Node& whole = *node.children[0];
-    if (whole.kind == Node::Kind::Error) return std::nullopt;
-    if (whole.kind != Node::Kind::Name) {
-      report_.unavailable(node.span, "such an expression");
-      return std::nullopt;
-    }
-    if (whole.text == "meta") return meta(node);
-    if (const auto index = scope_.columns.find(whole.text + "." + node.text)) return at(*index);
-    if (silent(whole.text)) return std::nullopt;
-    const auto parts = members(whole.text);
-    if (!parts.empty()) {
-      report_.unknown(node.text_span, "member", node.text, parts, whole.text);
-    } else if (scope_.columns.find(whole.text)) {
-      report_.error(DiagnosticCode::K0302, node.text_span,
-                    fmt::format("column `{}` has no members", whole.text));
-    } else {
-      report_.unknown(whole.span, "column", whole.text, column_names());
-    }
-    return std::nullopt;
-  }
-
-  std::optional<Expression> meta(const Node& node) {
-    std::vector<std::string_view> names{"headers"};
-    for (const MetaColumn& known : meta_columns) {
-      if (known.name == node.text) {
-        return Expression{.kind = Expression::Kind::Meta, .type = known.type, .meta = known.field};
-      }
-      names.push_back(known.name);
-    }
-    if (node.text == "headers") {
-      report_.error(DiagnosticCode::K0302, node.span, "`meta.headers` is no value by itself",
-                    "name a header: `meta.headers[\"x\"]`");
-    } else {
-      report_.unknown(node.text_span, "member", node.text, names, "meta");
-    }
-    return std::nullopt;
-  }
-
-  std::optional<Expression> header(const Node& node) {
-    const Node& name = *node.children[1];
-    if (name.kind != Node::Kind::String || !std::get<StringLiteral>(name.literal).constant()) {
-      if (name.kind != Node::Kind::Error) {
-        report_.error(DiagnosticCode::K0302, name.span, "a header's name is a constant string");
-      }
-      return std::nullopt;
-    }
-    return Expression{.kind = Expression::Kind::Meta,
-                      .type = {.scalar = ScalarType::Bytes, .optional = true},
-                      .meta = MetaField::Header,
-                      .header = std::get<StringLiteral>(name.literal).text()};
-  }
-
-  const Scope& scope_;
-  Report& report_;
-};
+/// The object that the column is a member of: "y" of `y.out`.
+std::string_view object_of(std::string_view column) { return column.substr(0, column.find('.')); }
 
 }  // namespace
 
 void Scope::define(const Column& column, Slot slot) {
-  poisoned.erase(column.name);
+  const std::string_view object = object_of(column.name);
+  poisoned.erase(std::string{object});
   if (const auto index = columns.find(column.name)) {
     columns.columns[*index] = column;
     slots[*index] = slot;
     return;
   }
+  // An object takes the place of a column of its name, and the other way round.
+  for (std::size_t i = columns.columns.size(); i-- > 0;) {
+    const std::string_view other = columns.columns[i].name;
+    const bool replaced = object == column.name ? object_of(other) == object : other == object;
+    if (!replaced) continue;
+    columns.columns.erase(columns.columns.begin() + static_cast<std::ptrdiff_t>(i));
+    slots.erase(slots.begin() + static_cast<std::ptrdiff_t>(i));
+  }
   columns.columns.push_back(column);
   slots.push_back(slot);
 }
 
-std::optional<Expression> resolve(const ast::Node& node, const Scope& scope, Report& report) {
-  return Resolver(scope, report).run(node);
+void Scope::remove(std::string_view name) {
+  for (std::size_t i = columns.columns.size(); i-- > 0;) {
+    if (object_of(columns.columns[i].name) != name) continue;
+    columns.columns.erase(columns.columns.begin() + static_cast<std::ptrdiff_t>(i));
+    slots.erase(slots.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+}
+
+bool Scope::has(std::string_view name) const {
+  return std::ranges::any_of(columns.columns,
+                             [&](const Column& column) { return object_of(column.name) == name; });
+}
+
+std::optional<Expression> ExpressionChecker::optional(const Node& node) {
+  size_ = 0;
+  Result result = check(node);
+  if (!result) return std::nullopt;
+  return std::move(result->expression);
+}
+
+std::optional<Expression> ExpressionChecker::present(const Node& node) {
+  size_ = 0;
+  Result result = check_present(node);
+  if (!result) return std::nullopt;
+  return std::move(result->expression);
+}
+
+std::optional<Expression> ExpressionChecker::condition(const Node& node, std::string_view what) {
+  return of_type(node, {.scalar = ScalarType::Bool}, what);
+}
+
+std::optional<Expression> ExpressionChecker::of_type(const Node& node, Type type,
+                                                     std::string_view what) {
+  size_ = 0;
+  Result result = type.optional ? check(node) : check_present(node);
+  if (!result) return std::nullopt;
+  if (result->null) {
+    result->expression.type = type;
+    return std::move(result->expression);
+  }
+  Type wanted = type;
+  wanted.optional = result->expression.type.optional;
+  if (!adapt(*result, wanted)) {
+    report_.error(DiagnosticCode::K0302, node.span,
+                  fmt::format("{} is `{}`, but this is `{}`", what, to_string(type),
+                              to_string(result->expression.type)));
+    return std::nullopt;
+  }
+  return std::move(result->expression);
+}
+
+std::optional<Expression> ExpressionChecker::filter(const Node& node) {
+  // Term by term, so that each sees what those before it exclude.
+  if (node.kind == Node::Kind::Binary && node.text == "and") {
+    std::optional<Expression> left = filter(*node.children[0]);
+    std::optional<Expression> right = filter(*node.children[1]);
+    if (!left || !right) return std::nullopt;
+    Expression both{
+        .kind = Kind::And, .type = {.scalar = ScalarType::Bool}, .text = text(node.span)};
+    both.children.push_back(std::move(*left));
+    both.children.push_back(std::move(*right));
+    return both;
+  }
+  std::optional<Expression> term = condition(node, "a condition");
+  if (term) narrow(node);
+  return term;
+}
+
+void ExpressionChecker::narrow(const Node& node) {
+  if (node.kind != Node::Kind::Binary || node.text != "!=") return;
+  const Node& left = *node.children[0];
+  const Node& right = *node.children[1];
+  if (is_null(left) == is_null(right)) return;
+  const Node& operand = is_null(left) ? right : left;
+  std::string column = operand.text;
+  if (operand.kind == Node::Kind::Index && is_meta(*operand.children[0], "headers") &&
+      operand.children[1]->kind == Node::Kind::String) {
+    scope_.present.insert("headers." +
+                          std::get<StringLiteral>(operand.children[1]->literal).text());
+    return;
+  }
+  if (operand.kind == Node::Kind::Member && operand.children[0]->kind == Node::Kind::Name) {
+    if (operand.children[0]->text == "meta") {
+      scope_.present.insert(operand.text);
+      return;
+    }
+    column = operand.children[0]->text + "." + operand.text;
+  } else if (operand.kind != Node::Kind::Name) {
+    return;
+  }
+  if (const auto at = scope_.columns.find(column))
+    scope_.columns.columns[*at].type.optional = false;
+}
+
+ExpressionChecker::Result ExpressionChecker::check_present(const Node& node) {
+  Result result = check(node);
+  if (result && !not_null(*result)) return std::nullopt;
+  return result;
+}
+
+bool ExpressionChecker::not_null(const Typed& typed) {
+  if (typed.null) {
+    report_.error(DiagnosticCode::K0301, typed.span, "`null` is no value to compute with",
+                  "it is only compared: `x == null`");
+    return false;
+  }
+  if (!typed.expression.type.optional) return true;
+  const std::string written = text(typed.span);
+  std::string_view otherwise = "0";
+  switch (typed.expression.type.scalar) {
+    case ScalarType::Bool:
+      otherwise = "false";
+      break;
+    case ScalarType::F32:
+    case ScalarType::F64:
+      otherwise = "0.0";
+      break;
+    case ScalarType::String:
+    case ScalarType::Bytes:
+      otherwise = "\"\"";
+      break;
+    case ScalarType::Duration:
+      otherwise = "0ms";
+      break;
+    case ScalarType::Timestamp:
+      otherwise = "meta.timestamp";
+      break;
+    case ScalarType::I64:
+      break;
+  }
+  Diagnostic diagnostic{.code = DiagnosticCode::K0301,
+                        .span = typed.span,
+                        .message = fmt::format("`{}` may be null", written),
+                        .label = fmt::format("this is `{}`", to_string(typed.expression.type))};
+  if (typed.expression.type.is_vector()) {
+    diagnostic.help = fmt::format("leave such rows out: `filter {} != null`", written);
+  } else {
+    diagnostic.help = fmt::format("give a value for null: `{} ?? {}`", written, otherwise);
+    diagnostic.fixes.push_back({typed.span, fmt::format("({} ?? {})", written, otherwise),
+                                fmt::format("take `{}` for null", otherwise)});
+  }
+  // It is said once of a column.
+  if (typed.expression.kind == Kind::Column) scope_.poisoned.insert(written);
+  report_.add(std::move(diagnostic));
+  return false;
+}
+
+ExpressionChecker::Result ExpressionChecker::too_large(const Node& node) {
+  report_.error(DiagnosticCode::K0101, node.span,
+                fmt::format("an expression of more than {} operations, its functions written out",
+                            largest_expression),
+                "name parts of it by `derive`");
+  return std::nullopt;
+}
+
+ExpressionChecker::Result ExpressionChecker::check(const Node& node) {
+  if (++size_ > largest_expression) {
+    if (size_ == largest_expression + 1) return too_large(node);
+    return std::nullopt;
+  }
+  Result result;
+  switch (node.kind) {
+    case Node::Kind::Name:
+      result = name(node);
+      break;
+    case Node::Kind::Member:
+      result = member(node);
+      break;
+    case Node::Kind::Index:
+      result = is_meta(*node.children[0], "headers") ? header(node) : index(node);
+      break;
+    case Node::Kind::Call:
+      result = call(node);
+      break;
+    case Node::Kind::Negate:
+      result = negate(node);
+      break;
+    case Node::Kind::Not:
+      result = negation(node);
+      break;
+    case Node::Kind::Binary:
+      result = binary(node);
+      break;
+    case Node::Kind::If:
+      result = condition_of(node);
+      break;
+    case Node::Kind::List:
+    case Node::Kind::Table:
+    case Node::Kind::File:
+    case Node::Kind::LinesFile:
+      report_.error(DiagnosticCode::K0302, node.span, "this is no value to compute with",
+                    node.kind == Node::Kind::List ? "name a vector by `|> vector v = […]`" : "");
+      break;
+    default:
+      result = literal(node);
+      break;
+  }
+  if (result) {
+    result->span = node.span;
+    result->expression.text = text(node.span);
+  }
+  return result;
+}
+
+ExpressionChecker::Result ExpressionChecker::literal(const Node& node) {
+  const auto made = [](ScalarType scalar, Value value) {
+    return Typed{.expression = {.kind = Kind::Literal,
+                                .type = {.scalar = scalar},
+                                .literal = std::move(value)},
+                 .literal = true};
+  };
+  switch (node.kind) {
+    case Node::Kind::Integer:
+      return made(ScalarType::I64, {std::get<std::int64_t>(node.literal)});
+    case Node::Kind::Float:
+      return made(ScalarType::F64, {std::get<double>(node.literal)});
+    case Node::Kind::Duration:
+      return made(ScalarType::Duration, {std::get<std::chrono::milliseconds>(node.literal)});
+    case Node::Kind::True:
+    case Node::Kind::False:
+      return made(ScalarType::Bool, {node.kind == Node::Kind::True});
+    case Node::Kind::Null: {
+      Typed null = made(ScalarType::Bytes, {});
+      null.expression.type.optional = true;
+      null.null = true;
+      return null;
+    }
+    case Node::Kind::String: {
+      auto whole = interpolated(std::get<StringLiteral>(node.literal), program_, file_);
+      if (!whole) return std::nullopt;
+      return made(ScalarType::String, {std::move(*whole)});
+    }
+    default:
+      return std::nullopt;  // damaged, reported
+  }
+}
+
+std::vector<std::string_view> ExpressionChecker::members(std::string_view object) const {
+  std::vector<std::string_view> found;
+  for (const Column& candidate : scope_.columns.columns) {
+    if (candidate.name.size() > object.size() + 1 && object_of(candidate.name) == object) {
+      found.push_back(std::string_view(candidate.name).substr(object.size() + 1));
+    }
+  }
+  return found;
+}
+
+/// Columns, parameters of the function, and params: what a bare name may be.
+std::vector<std::string_view> ExpressionChecker::value_names() const {
+  std::vector<std::string_view> names;
+  const auto add = [&](std::string_view name) {
+    if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+  };
+  for (const Column& column : scope_.columns.columns) add(object_of(column.name));
+  for (const auto& [name, parameter] : scope_.parameters) add(name);
+  for (const auto& [name, definition] : file_.by_name) {
+    if (definition.kind == Definition::Kind::Param) add(name);
+  }
+  return names;
+}
+
+void ExpressionChecker::unknown_column(const Node& node) {
+  const auto item = file_.by_name.find(node.text);
+  std::vector<RelatedSpan> related;
+  if (item != file_.by_name.end()) {
+    if (item->second.kind == Definition::Kind::Unknown) return;
+    item->second.used = true;
+    related.push_back(
+        {item->second.span, fmt::format("`{}` is a {}", node.text, name_of(item->second.kind))});
+  }
+  report_.unknown(node.span, scope_.rows ? "column" : "parameter", node.text, value_names(), {},
+                  std::move(related));
+  scope_.poisoned.insert(node.text);
+}
+
+ExpressionChecker::Result ExpressionChecker::name(const Node& node) {
+  if (const auto own = scope_.parameters.find(node.text); own != scope_.parameters.end()) {
+    return Typed{
+        .expression = {.kind = Kind::Local, .type = own->second.type, .local = own->second.local}};
+  }
+  if (scope_.poisoned.contains(node.text)) return std::nullopt;
+  if (const auto at = scope_.columns.find(node.text)) {
+    return Typed{.expression = {.kind = Kind::Column,
+                                .type = scope_.columns.columns[*at].type,
+                                .slot = scope_.slots[*at]}};
+  }
+  const auto parts = members(node.text);
+  if (!parts.empty() || node.text == "meta") {
+    report_.error(DiagnosticCode::K0302, node.span,
+                  fmt::format("`{}` is no value by itself", node.text),
+                  fmt::format("name a part of it, such as `{}.{}`", node.text,
+                              parts.empty() ? std::string_view("key") : parts.back()));
+    return std::nullopt;
+  }
+  const auto item = file_.by_name.find(node.text);
+  if (item != file_.by_name.end() && item->second.kind == Definition::Kind::Param) {
+    item->second.used = true;
+    if (item->second.damaged) return std::nullopt;
+    const ParamDefinition* param = checked_param(program_, item->second.index);
+    if (param == nullptr) return std::nullopt;
+    return Typed{
+        .expression = {.kind = Kind::Literal, .type = param->type, .literal = *param->value}};
+  }
+  if (!scope_.unknown) unknown_column(node);
+  return std::nullopt;
+}
+
+ExpressionChecker::Result ExpressionChecker::member(const Node& node) {
+  const Node& whole = *node.children[0];
+  if (whole.kind == Node::Kind::Error) return std::nullopt;
+  if (whole.kind != Node::Kind::Name) {
+    if (check(whole)) {
+      report_.error(DiagnosticCode::K0302, node.text_span, "this has no members");
+    }
+    return std::nullopt;
+  }
+  if (whole.text == "meta") return meta(node);
+  if (scope_.poisoned.contains(whole.text)) return std::nullopt;
+  if (const auto at = scope_.columns.find(whole.text + "." + node.text)) {
+    return Typed{.expression = {.kind = Kind::Column,
+                                .type = scope_.columns.columns[*at].type,
+                                .slot = scope_.slots[*at]}};
+  }
+  const auto parts = members(whole.text);
+  if (!parts.empty()) {
+    report_.unknown(node.text_span, "member", node.text, parts, whole.text);
+    return std::nullopt;
+  }
+  if (scope_.columns.find(whole.text) || scope_.parameters.contains(whole.text)) {
+    report_.error(DiagnosticCode::K0302, node.text_span,
+                  fmt::format("`{}` has no members", whole.text));
+    return std::nullopt;
+  }
+  const auto item = file_.by_name.find(whole.text);
+  if (item != file_.by_name.end() && item->second.kind == Definition::Kind::Used) {
+    const ast::Name qualified{.text = whole.text + "." + node.text, .span = node.span};
+    const Definition* found =
+        find(program_, file_, qualified, {Definition::Kind::Param}, "parameter");
+    if (found == nullptr || found->damaged) return std::nullopt;
+    const ParamDefinition* param = checked_param(program_, found->index);
+    if (param == nullptr) return std::nullopt;
+    return Typed{
+        .expression = {.kind = Kind::Literal, .type = param->type, .literal = *param->value}};
+  }
+  if (!scope_.unknown) unknown_column(whole);
+  return std::nullopt;
+}
+
+ExpressionChecker::Result ExpressionChecker::meta(const Node& node) {
+  std::vector<std::string_view> names;
+  for (const MetaColumn& known : meta_columns) {
+    names.push_back(known.name);
+    if (known.name != node.text) continue;
+    if (!scope_.rows) {
+      report_.error(DiagnosticCode::K0302, node.span, "there is no record here to tell `meta` of",
+                    "pass it as an argument, or name it by `derive`");
+      return std::nullopt;
+    }
+    Type type = known.type;
+    if (scope_.present.contains(node.text)) type.optional = false;
+    return Typed{.expression = {.kind = Kind::Meta, .type = type, .meta = known.field}};
+  }
+  if (node.text == "headers") {
+    report_.error(DiagnosticCode::K0302, node.span, "`meta.headers` is no value by itself",
+                  "name a header: `meta.headers[\"x\"]`");
+  } else {
+    names.push_back("headers");
+    report_.unknown(node.text_span, "member", node.text, names, "meta");
+  }
+  return std::nullopt;
+}
+
+ExpressionChecker::Result ExpressionChecker::header(const Node& node) {
+  const Node& name = *node.children[1];
+  if (name.kind != Node::Kind::String) {
+    if (name.kind != Node::Kind::Error) {
+      report_.error(DiagnosticCode::K0302, name.span, "a header's name is a constant string");
+    }
+    return std::nullopt;
+  }
+  auto header = interpolated(std::get<StringLiteral>(name.literal), program_, file_);
+  if (!header) return std::nullopt;
+  if (!scope_.rows) {
+    report_.error(DiagnosticCode::K0302, node.span, "there is no record here to tell `meta` of",
+                  "pass it as an argument, or name it by `derive`");
+    return std::nullopt;
+  }
+  const bool present = scope_.present.contains("headers." + *header);
+  return Typed{.expression = {.kind = Kind::Meta,
+                              .type = {.scalar = ScalarType::Bytes, .optional = !present},
+                              .meta = MetaField::Header,
+                              .header = std::move(*header)}};
+}
+
+ExpressionChecker::Result ExpressionChecker::index(const Node& node) {
+  Result vector = check_present(*node.children[0]);
+  Result at = check_present(*node.children[1]);
+  if (!vector || !at) return std::nullopt;
+  const Type type = vector->expression.type;
+  if (!type.is_vector()) {
+    report_.error(DiagnosticCode::K0302, vector->span,
+                  fmt::format("only vectors have elements, and this is `{}`", to_string(type)));
+    return std::nullopt;
+  }
+  if (at->expression.type != Type{.scalar = ScalarType::I64}) {
+    report_.error(DiagnosticCode::K0302, at->span,
+                  fmt::format("an index is a whole number, and this is `{}`",
+                              to_string(at->expression.type)));
+    return std::nullopt;
+  }
+  if (at->expression.kind == Kind::Literal) {
+    const std::int64_t value = *at->expression.literal.get<std::int64_t>();
+    if (value < 0 || value >= type.width) {
+      report_.error(DiagnosticCode::K0302, at->span,
+                    fmt::format("index {} is outside of `{}`", value, to_string(type)),
+                    fmt::format("indexes are from 0 to {}", type.width - 1));
+      return std::nullopt;
+    }
+  }
+  Typed result{.expression = {.kind = Kind::Element, .type = {.scalar = type.scalar}}};
+  result.expression.children.push_back(std::move(vector->expression));
+  result.expression.children.push_back(std::move(at->expression));
+  return result;
 }
 
 }  // namespace kaspar::dsl

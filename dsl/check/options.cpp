@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <filesystem>
 #include <optional>
 
+#include "dsl/check/constants.hpp"
 #include "dsl/lex/secrets.hpp"
 
 namespace kaspar::dsl {
@@ -39,17 +39,11 @@ std::string_view wanted(ParamKind kind) {
   }
 }
 
-std::optional<std::string> constant_text(const Node& node) {
-  if (node.kind != Node::Kind::String) return std::nullopt;
-  const auto& text = std::get<StringLiteral>(node.literal);
-  return text.constant() ? std::optional(text.text()) : std::nullopt;
-}
-
 class OptionChecker {
  public:
-  OptionChecker(const Scope* scope, const std::string& directory, Report& report,
+  OptionChecker(ExpressionChecker* expressions, Program& program, FileDefinitions& file,
                 CheckedOptions& checked)
-      : scope_(scope), directory_(directory), report_(report), checked_(checked) {}
+      : expressions_(expressions), program_(program), file_(file), checked_(checked) {}
 
   void option(const ParamDescriptor& param, const Node& node) {
     const std::string name{param.name};
@@ -62,19 +56,20 @@ class OptionChecker {
       if (node.kind != Node::Kind::Table) return wrong(param, node);
       for (const ast::Entry& entry : node.entries) {
         if (!entry.value) return wrong(param, node);
+        checked_.values[name + "." + entry.name.text] = entry.value->span;
         operand(name + "." + entry.name.text, *entry.value);
       }
       return;
     }
-    std::optional<Value> value = constant(param, node);
+    std::optional<Value> value = constant_option(param, node);
     if (!value) return;
     checked_.params.insert_or_assign(name, std::move(*value));
   }
 
  private:
   void operand(std::string role, const Node& node) {
-    if (scope_ == nullptr) return;
-    std::optional<Expression> expression = resolve(node, *scope_, report_);
+    if (expressions_ == nullptr) return;
+    std::optional<Expression> expression = expressions_->optional(node);
     if (!expression) {
       checked_.fine = false;
       return;
@@ -82,92 +77,154 @@ class OptionChecker {
     checked_.operands.push_back({std::move(role), std::move(*expression)});
   }
 
-  void wrong(const ParamDescriptor& param, const Node& node) {
+  void wrong(const ParamDescriptor& param, const Node& node, std::string help = {}) {
     checked_.fine = false;
-    report_.error(DiagnosticCode::K0302, node.span,
-                  fmt::format("option `{}` takes {}", param.name, wanted(param.kind)));
+    file_.report.error(DiagnosticCode::K0302, node.span,
+                       fmt::format("option `{}` takes {}", param.name, wanted(param.kind)),
+                       std::move(help));
   }
 
-  std::optional<Value> refuse(const ParamDescriptor& param, const Node& node) {
-    wrong(param, node);
+  std::optional<Value> refuse(const ParamDescriptor& param, const Node& node,
+                              std::string help = {}) {
+    wrong(param, node, std::move(help));
     return std::nullopt;
   }
 
-  std::optional<Value> constant(const ParamDescriptor& param, const Node& node) {
-    if (node.kind == Node::Kind::String && !constant_text(node)) {
-      checked_.fine = false;
-      report_.unavailable(node.span, "interpolation");
+  /// Whether the name is one of a parameter, or of an item whose kind cannot be told.
+  [[nodiscard]] bool is_param(const std::string& name) const {
+    const auto found = file_.by_name.find(name);
+    return found != file_.by_name.end() && (found->second.kind == Definition::Kind::Param ||
+                                            found->second.kind == Definition::Kind::Unknown);
+  }
+
+  std::optional<Constant> value_of(const ParamDescriptor& param, const Node& node) {
+    // A bare word that names nothing was meant as text.
+    if (node.kind == Node::Kind::Name && !is_param(node.text)) {
+      wrong(param, node,
+            param.kind == ParamKind::String
+                ? fmt::format("text stands in quotes: `\"{}\"`", node.text)
+                : std::string{});
       return std::nullopt;
     }
-    const Node* number = &node;
-    const bool negative = node.kind == Node::Kind::Negate;
-    if (negative) number = node.children[0].get();
-    const auto* integer = std::get_if<std::int64_t>(&number->literal);
-    const auto* real = std::get_if<double>(&number->literal);
+    if (node.kind == Node::Kind::List || node.kind == Node::Kind::Table ||
+        node.kind == Node::Kind::File || node.kind == Node::Kind::LinesFile ||
+        node.kind == Node::Kind::Null) {
+      wrong(param, node);
+      return std::nullopt;
+    }
+    auto value = constant(node, program_, file_);
+    if (!value) checked_.fine = false;
+    return value;
+  }
+
+  std::optional<Value> constant_option(const ParamDescriptor& param, const Node& node) {
+    switch (param.kind) {
+      case ParamKind::Word:
+        return word(param, node);
+      case ParamKind::File:
+        return file_path(param, node);
+      case ParamKind::StringList:
+        return strings(param, node);
+      case ParamKind::Table:
+        return table(param, node);
+      default:
+        return scalar(param, node);
+    }
+  }
+
+  std::optional<Value> scalar(const ParamDescriptor& param, const Node& node) {
+    auto given = value_of(param, node);
+    if (!given) return std::nullopt;
+    const ScalarType type = given->type.scalar;
     switch (param.kind) {
       case ParamKind::String:
-        if (auto text = constant_text(node)) return choice(param, node, *text, Value{*text});
-        return refuse(param, node);
-      case ParamKind::Word:
-        if (node.kind == Node::Kind::Name)
-          return choice(param, node, node.text, Value{Word{node.text}});
-        if (auto text = constant_text(node); text && param.words.empty()) return Value{*text};
-        if (integer != nullptr && !negative && param.words.empty())
-          return Value{Word{std::to_string(*integer)}};
+        if (const auto* text = given->value.get<std::string>();
+            text && type == ScalarType::String) {
+          return choice(param, node, *text, Value{*text});
+        }
         return refuse(param, node);
       case ParamKind::Integer:
-        if (integer == nullptr) return refuse(param, node);
-        return Value{negative ? -*integer : *integer};
+        if (type != ScalarType::I64) return refuse(param, node);
+        return given->value;
       case ParamKind::Number:
-        if (integer != nullptr) return Value{static_cast<double>(*integer) * (negative ? -1 : 1)};
-        if (real != nullptr) return Value{negative ? -*real : *real};
+        if (auto number = adapted(given->value, type, ScalarType::F64)) return number;
         return refuse(param, node);
       case ParamKind::Boolean:
-        if (node.kind == Node::Kind::True || node.kind == Node::Kind::False) {
-          return Value{node.kind == Node::Kind::True};
-        }
-        return refuse(param, node);
+        if (type != ScalarType::Bool) return refuse(param, node);
+        return given->value;
       case ParamKind::Duration:
-        if (const auto* time = std::get_if<std::chrono::milliseconds>(&node.literal))
-          return Value{*time};
-        return refuse(param, node);
-      case ParamKind::File:
-        if (node.kind == Node::Kind::File) {
-          return Value{
-              FilePath{path_from(directory_, std::get<StringLiteral>(node.literal).text()), false}};
-        }
-        return refuse(param, node);
-      case ParamKind::StringList: {
-        ValueList list;
-        if (node.kind != Node::Kind::List) return refuse(param, node);
-        for (const auto& child : node.children) {
-          const auto text = constant_text(*child);
-          if (!text) return refuse(param, *child);
-          list.push_back({*text});
-        }
-        return Value{std::move(list)};
-      }
-      case ParamKind::Table: {
-        ValueTable table;
-        if (node.kind != Node::Kind::Table) return refuse(param, node);
-        for (const ast::Entry& entry : node.entries) {
-          const Node* value = entry.value.get();
-          if (value == nullptr) return refuse(param, node);
-          const std::string place = fmt::format("{}.{}", param.name, entry.name.text);
-          checked_.values[place] = value->span;
-          checked_.values[place + ":"] = entry.name.span;
-          if (const auto* whole = std::get_if<std::int64_t>(&value->literal))
-            table[entry.name.text] = {*whole};
-          else if (auto text = constant_text(*value))
-            table[entry.name.text] = {*text};
-          else
-            return refuse(param, *value);
-        }
-        return Value{std::move(table)};
-      }
+        if (type != ScalarType::Duration) return refuse(param, node);
+        return given->value;
       default:
         return refuse(param, node);
     }
+  }
+
+  std::optional<Value> word(const ParamDescriptor& param, const Node& node) {
+    const bool listed =
+        std::find(param.words.begin(), param.words.end(), node.text) != param.words.end();
+    if (node.kind == Node::Kind::Name && (listed || !is_param(node.text))) {
+      return choice(param, node, node.text, Value{Word{node.text}});
+    }
+    auto given = value_of(param, node);
+    if (!given) return std::nullopt;
+    const std::string text = text_of(given->value, given->type);
+    if (param.words.empty()) return Value{Word{text}};
+    if (node.kind != Node::Kind::String) {
+      if (given->type.scalar != ScalarType::String) return refuse(param, node);
+      return choice(param, node, text, Value{Word{text}});
+    }
+    const bool meant = std::find(param.words.begin(), param.words.end(), text) != param.words.end();
+    return refuse(param, node,
+                  meant ? fmt::format("write it without quotes: `{}`", text)
+                        : fmt::format("it takes `{}`", fmt::join(param.words, "`, `")));
+  }
+
+  std::optional<Value> file_path(const ParamDescriptor& param, const Node& node) {
+    if (node.kind != Node::Kind::File) return refuse(param, node);
+    auto path = interpolated(std::get<StringLiteral>(node.literal), program_, file_);
+    if (!path) {
+      checked_.fine = false;
+      return std::nullopt;
+    }
+    return Value{FilePath{path_from(file_.directory, *path), false}};
+  }
+
+  std::optional<Value> strings(const ParamDescriptor& param, const Node& node) {
+    if (node.kind != Node::Kind::List) return refuse(param, node);
+    ValueList list;
+    for (const auto& child : node.children) {
+      if (child->kind == Node::Kind::Error) {
+        checked_.fine = false;
+        return std::nullopt;
+      }
+      auto given = value_of(param, *child);
+      if (!given) return std::nullopt;
+      if (given->type.scalar != ScalarType::String) return refuse(param, *child);
+      list.push_back(std::move(given->value));
+    }
+    return Value{std::move(list)};
+  }
+
+  std::optional<Value> table(const ParamDescriptor& param, const Node& node) {
+    if (node.kind != Node::Kind::Table) return refuse(param, node);
+    ValueTable table;
+    for (const ast::Entry& entry : node.entries) {
+      const Node* value = entry.value.get();
+      if (value == nullptr) return refuse(param, node);
+      const std::string place = fmt::format("{}.{}", param.name, entry.name.text);
+      checked_.values[place] = value->span;
+      checked_.values[place + ":"] = entry.name.span;
+      auto given = value_of(param, *value);
+      if (!given) return std::nullopt;
+      if (!table.try_emplace(entry.name.text, std::move(given->value)).second) {
+        checked_.fine = false;
+        file_.report.error(DiagnosticCode::K0202, entry.name.span,
+                           fmt::format("`{}` is given twice", entry.name.text));
+        return std::nullopt;
+      }
+    }
+    return Value{std::move(table)};
   }
 
   std::optional<Value> choice(const ParamDescriptor& param, const Node& node,
@@ -177,15 +234,21 @@ class OptionChecker {
       return value;
     }
     checked_.fine = false;
-    report_.error(DiagnosticCode::K0302, node.span,
-                  fmt::format("option `{}` does not take `{}`", param.name, text),
-                  fmt::format("it takes `{}`", fmt::join(param.words, "`, `")));
+    Diagnostic diagnostic{
+        .code = DiagnosticCode::K0302,
+        .span = node.span,
+        .message = fmt::format("option `{}` does not take `{}`", param.name, text)};
+    suggest(diagnostic, text, {param.words.begin(), param.words.end()});
+    if (diagnostic.fixes.empty()) {
+      diagnostic.help = fmt::format("it takes `{}`", fmt::join(param.words, "`, `"));
+    }
+    file_.report.add(std::move(diagnostic));
     return std::nullopt;
   }
 
-  const Scope* scope_;
-  const std::string& directory_;
-  Report& report_;
+  ExpressionChecker* expressions_;
+  Program& program_;
+  FileDefinitions& file_;
   CheckedOptions& checked_;
 };
 
@@ -215,25 +278,19 @@ Value default_value(const ParamDescriptor& param) {
 
 }  // namespace
 
-std::string path_from(const std::string& directory, const std::string& path) {
-  const std::filesystem::path written(path);
-  return written.is_absolute() || directory.empty()
-             ? path
-             : (std::filesystem::path(directory) / written).string();
-}
-
-CheckedOptions check_options(const ast::Options& options, const NodeDescriptor& node,
-                             Span node_span, const Scope* scope, const std::string& directory,
-                             Report& report) {
+CheckedOptions check_options(const ast::Options& options, const OptionTaker& taker,
+                             ExpressionChecker* expressions, Program& program,
+                             FileDefinitions& file) {
   CheckedOptions checked;
+  Report& report = file.report;
   bool unknown = false;
   std::map<std::string_view, Span> seen;
-  OptionChecker checker(scope, directory, report, checked);
+  OptionChecker checker(expressions, program, file, checked);
   for (const ast::Entry& entry : options.entries) {
     const auto param =
-        std::find_if(node.params.begin(), node.params.end(),
+        std::find_if(taker.params.begin(), taker.params.end(),
                      [&](const ParamDescriptor& known) { return known.name == entry.name.text; });
-    if (param == node.params.end()) {
+    if (param == taker.params.end()) {
       unknown = true;
       checked.fine = false;
       if (is_secret(entry.name.text)) {
@@ -243,8 +300,14 @@ CheckedOptions check_options(const ast::Options& options, const NodeDescriptor& 
             "put it into the profile, below `[kafka.options]`");
         continue;
       }
+      if (entry.name.text == "brokers" || entry.name.text == "bootstrap.servers") {
+        report.error(DiagnosticCode::K0201, entry.name.span,
+                     fmt::format("unknown option `{}`", entry.name.text),
+                     "brokers stand in the profile, below `[kafka]`, or are given by `--brokers`");
+        continue;
+      }
       std::vector<std::string_view> names;
-      for (const ParamDescriptor& known : node.params) names.push_back(known.name);
+      for (const ParamDescriptor& known : taker.params) names.push_back(known.name);
       report.unknown(entry.name.span, "option", entry.name.text, names);
       continue;
     }
@@ -256,11 +319,14 @@ CheckedOptions check_options(const ast::Options& options, const NodeDescriptor& 
                    {{earlier->second, "first here"}});
       continue;
     }
-    if (!entry.value) continue;
+    if (!entry.value) {
+      checked.fine = false;
+      continue;
+    }
     checked.values[entry.name.text] = entry.value->span;
     checker.option(*param, *entry.value);
   }
-  for (const ParamDescriptor& param : node.params) {
+  for (const ParamDescriptor& param : taker.params) {
     if (seen.contains(param.name)) continue;
     if (!param.default_text.empty() && param.kind != ParamKind::Expression &&
         param.kind != ParamKind::Expressions) {
@@ -268,8 +334,8 @@ CheckedOptions check_options(const ast::Options& options, const NodeDescriptor& 
     }
     if (param.required && !unknown) {
       checked.fine = false;
-      report.error(DiagnosticCode::K0303, node_span,
-                   fmt::format("`{}` needs the option `{}`", node.name, param.name),
+      report.error(DiagnosticCode::K0303, taker.span,
+                   fmt::format("`{}` needs the option `{}`", taker.name, param.name),
                    fmt::format("add `{}: …`", param.name));
     }
   }

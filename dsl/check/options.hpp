@@ -2,10 +2,10 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <string>
 
 #include "dsl/check/expressions.hpp"
-#include "dsl/check/report.hpp"
 #include "runtime/core/node_descriptor.hpp"
 
 namespace kaspar::dsl {
@@ -19,13 +19,17 @@ struct CheckedOptions {
   bool fine = true;  // false: something was reported, or hangs on something damaged
 };
 
-/// `node_span` is where a missing option is reported. Expressions are resolved in `scope`; without
-/// one there are none. Paths of files start from `directory`.
-[[nodiscard]] CheckedOptions check_options(const ast::Options& options, const NodeDescriptor& node,
-                                           Span node_span, const Scope* scope,
-                                           const std::string& directory, Report& report);
+/// What has the options: a node's name, where a missing one is reported, and what it takes.
+struct OptionTaker {
+  std::string_view name;
+  Span span;
+  std::span<const ParamDescriptor> params;
+};
 
-/// `path` as written in a file of that directory.
-[[nodiscard]] std::string path_from(const std::string& directory, const std::string& path);
+/// Expressions are resolved by `expressions`; without it there are none. Paths of files start from
+/// the file's directory.
+[[nodiscard]] CheckedOptions check_options(const ast::Options& options, const OptionTaker& taker,
+                                           ExpressionChecker* expressions, Program& program,
+                                           FileDefinitions& file);
 
 }  // namespace kaspar::dsl

@@ -29,9 +29,4 @@ void Report::unknown(Span span, std::string_view what, std::string_view name,
   add(std::move(diagnostic));
 }
 
-void Report::unavailable(Span span, std::string_view what) {
-  error(DiagnosticCode::K0101, span,
-        fmt::format("{} is not available in this version of kaspar", what));
-}
-
 }  // namespace kaspar::dsl

@@ -36,7 +36,6 @@ class Report {
   void unknown(Span span, std::string_view what, std::string_view name,
                const std::vector<std::string_view>& candidates, std::string_view of = {},
                std::vector<RelatedSpan> related = {});
-  void unavailable(Span span, std::string_view what);
   [[nodiscard]] bool has_errors() const { return diagnostics_.has_errors(); }
   [[nodiscard]] const SourceBuffer& source() const { return *source_; }
 

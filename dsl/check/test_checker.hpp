@@ -1,13 +1,12 @@
-// `test` items: the names, options and files of their steps.
+// `test` items: the names, values and files of their steps.
 #pragma once
 
-#include <string>
-
-#include "dsl/check/chain_checker.hpp"
+#include "dsl/check/definitions.hpp"
 
 namespace kaspar::dsl {
 
-void check_test(const ast::Test& test, const Definitions& definitions, const std::string& directory,
-                Report& report);
+/// Adds the test to the plan. Reads the files that it names, of at most 64 MiB each.
+void check_test(const ast::Item& item, const ast::Test& test, Program& program,
+                FileDefinitions& file);
 
 }  // namespace kaspar::dsl

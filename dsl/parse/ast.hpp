@@ -63,6 +63,7 @@ struct Node {
       literal;
   std::vector<NodePtr> children;
   std::vector<Entry> entries;
+  std::uint32_t height = 1;  // of the tree below; the parser bounds it
 };
 
 /// The entries between braces after a node.

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include <algorithm>
 #include <utility>
 
 #include "dsl/parse/parse.hpp"
@@ -51,6 +51,10 @@ int level_of(TokenKind kind) {
   }
 }
 
+void grow(Node& node) {
+  for (const NodePtr& child : node.children) node.height = std::max(node.height, child->height + 1);
+}
+
 /// Counts the nesting as long as it lives.
 class Deeper {
  public:
@@ -90,6 +94,7 @@ NodePtr ExpressionParser::expression() {
   }
   node->children.push_back(expression());
   node->span.end = node->children.back()->span.end;
+  grow(*node);
   return node;
 }
 
@@ -104,6 +109,7 @@ NodePtr ExpressionParser::binary(int level) {
     NodePtr node = make(Node::Kind::Not, cursor_.advance().span);
     node->children.push_back(binary(not_level));
     node->span.end = node->children.back()->span.end;
+    grow(*node);
     return node;
   }
   if (level == unary_level) return unary();
@@ -121,9 +127,14 @@ NodePtr ExpressionParser::binary(int level) {
     const bool in = cursor_.advance().kind == TokenKind::In;
     NodePtr right = in ? list() : binary(level + 1);
     node->span.end = right->span.end;
+    node->height = 1 + std::max(left->height, right->height);
     node->children.push_back(std::move(left));
     node->children.push_back(std::move(right));
     left = std::move(node);
+    if (left->height > highest_tree) {
+      cursor_.fail("an expression of too many operators", "name parts of it by `derive`");
+      return error();
+    }
   }
   return left;
 }
@@ -138,6 +149,7 @@ NodePtr ExpressionParser::unary() {
   NodePtr node = make(Node::Kind::Negate, cursor_.advance().span);
   node->children.push_back(unary());
   node->span.end = node->children.back()->span.end;
+  grow(*node);
   return node;
 }
 
@@ -171,6 +183,7 @@ NodePtr ExpressionParser::postfix() {
       outer->text = std::move(member.text);
       outer->text_span = member.span;
     }
+    grow(*outer);
     node = std::move(outer);
   }
   return node;
@@ -234,6 +247,7 @@ void ExpressionParser::elements(Node& into, TokenKind close, bool values, Span o
     if (!cursor_.accept(TokenKind::Comma) || cursor_.is(TokenKind::CloseBrace)) break;
   }
   into.span.end = cursor_.peek().span.end;
+  grow(into);
   if (cursor_.accept(close) || cursor_.lost()) return;
   if (cursor_.is(TokenKind::String) || cursor_.is(TokenKind::Integer) ||
       cursor_.is(TokenKind::Float)) {

@@ -71,8 +71,8 @@ Compiled compile_text(const std::string& path, std::string text, const NodeRegis
   for (const Span secret : secret_values(tokens)) {
     compiled.diagnostics.hide(*tokens.source, secret);
   }
-  const ast::File file = parse(tokens, compiled.diagnostics);
-  TypedPipeline typed = check(file, registry, compiled.diagnostics);
+  TypedPipeline typed =
+      check(parse(tokens, compiled.diagnostics), registry, options.params, compiled.diagnostics);
   compiled.diagnostics.sort();
   if (compiled.diagnostics.has_errors()) return compiled;
   compiled.replacement =

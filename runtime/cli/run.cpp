@@ -207,6 +207,12 @@ ExitStatus run(const RunOptions& options) {
   fmt::print(stderr, "{}", dsl::render_human(compiled.diagnostics, false));
   if (compiled.diagnostics.has_errors()) return ExitStatus::Problems;
   if (compiled.replacement) return tell(wrong_usage(*compiled.replacement));
+  if (compiled.plan->guarantee == Guarantee::ExactlyOnce) {
+    return tell(
+        {.status = ExitStatus::Usage,
+         .message = "`deliver exactly_once` is checked, but not run by this version of kaspar",
+         .help = "`deliver at_least_once` is the default"});
+  }
   auto fed = fed_topics(options, *compiled.plan);
   if (!fed) return tell(fed.error());
   return run_plan(options, *compiled.plan, std::move(*fed), stop);

@@ -156,6 +156,7 @@ class NodeRegistry {
   void set_constant_evaluator(ConstantEvaluator evaluator) noexcept { evaluator_ = evaluator; }
 
   [[nodiscard]] std::expected<Value, Issue> evaluate(const Expression& expression) const {
+    if (evaluator_ == nullptr) return std::unexpected(Issue{.code = DiagnosticCode::K0906});
     return evaluator_(expression);
   }
   [[nodiscard]] const FunctionDescriptor* find_function(std::string_view name) const noexcept {
