@@ -1,5 +1,6 @@
 #include "dsl/diag/diagnostic.hpp"
 
+#include "dsl/diag/explanation.hpp"
 #include "dsl/diag/finding.hpp"
 #include "test/unit/catch.hpp"
 
@@ -102,11 +103,14 @@ TEST_CASE("a SARIF log has a rule for each code, places in code points, and fixe
   const std::string place =
       R"("physicalLocation":{"artifactLocation":{"uri":"file:///tmp/a%20b.pipe"},"region":{)";
   const std::string artifact = R"("artifactLocation":{"uri":"file:///tmp/a%20b.pipe"})";
+  std::vector<Finding> findings = findings_of(diagnostics);
+  CHECK(findings[0].rule_text == explanation_of(DiagnosticCode::K0201));
+  for (Finding& finding : findings) finding.rule_text = "a _text_";
   CHECK(
-      render_sarif(findings_of(diagnostics), "1.2.3") ==
+      render_sarif(findings, "1.2.3") ==
       R"({"$schema":"https://json.schemastore.org/sarif-2.1.0.json","version":"2.1.0","runs":[)"
       R"({"tool":{"driver":{"name":"kaspar","version":"1.2.3","rules":[)"
-      R"({"id":"K0201","shortDescription":{"text":"unknown name"}}]}},"columnKind":"unicodeCodePoints",)"
+      R"({"id":"K0201","shortDescription":{"text":"unknown name"},"help":{"text":"a _text_","markdown":"a _text_"}}]}},"columnKind":"unicodeCodePoints",)"
       R"("invocations":[{"executionSuccessful":true}],"results":[)"
       R"({"ruleId":"K0201","ruleIndex":0,"level":"error","message":{"text":"unknown \"zz\""},"locations":[{)" +
           place +

@@ -1,6 +1,8 @@
 #include "dsl/diag/finding.hpp"
 
-#include <fmt/format.h>
+#include <utility>
+
+#include "dsl/diag/explanation.hpp"
 
 namespace kaspar::dsl {
 namespace {
@@ -23,7 +25,7 @@ std::vector<Finding> findings_of(const Diagnostics& diagnostics) {
   for (const Diagnostic& entry : diagnostics.entries()) {
     Finding finding{.rule = std::string{name_of(entry.code)},
                     .rule_title = std::string{title_of(entry.code)},
-                    .rule_text = {},
+                    .rule_text = std::string{explanation_of(entry.code)},
                     .error = entry.severity == Severity::Error,
                     .message = entry.message,
                     .place = place_of(*entry.source, entry.span, entry.label),
