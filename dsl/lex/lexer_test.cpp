@@ -24,7 +24,7 @@ LexicalError first_error(std::string text) {
 
 TEST_CASE("a stage becomes its tokens; comments are kept apart") {
   const TokenBuffer buffer = lex_text("from w # the windows\n  |> apply chart(x) as y");
-  CHECK(dump(buffer) ==
+  CHECK(print_tokens(buffer) ==
         "1:1 Name from\n1:6 Name w\n2:3 Pipe\n2:6 Name apply\n2:12 Name chart\n"
         "2:17 OpenParen touching\n2:18 Name touching x\n2:19 CloseParen touching\n"
         "2:21 As\n2:24 Name y\n2:25 End touching\n");

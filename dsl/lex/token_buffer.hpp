@@ -78,7 +78,7 @@ struct TokenBuffer {
 /// Never fails: what is no token becomes an Error token. Time and memory are linear in the text.
 [[nodiscard]] TokenBuffer lex(std::shared_ptr<const SourceBuffer> source);
 
-/// One token a line, as `check --dump tokens` prints them.
-[[nodiscard]] std::string dump(const TokenBuffer& tokens);
+/// One token a line, as `check --dump tokens` prints them; secrets are not shown.
+[[nodiscard]] std::string print_tokens(const TokenBuffer& tokens);
 
 }  // namespace kaspar::dsl

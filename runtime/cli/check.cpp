@@ -11,6 +11,7 @@
 #include "nodes/register_nodes.hpp"
 #include "runtime/cli/commands.hpp"
 #include "runtime/cli/diagnostic_output.hpp"
+#include "runtime/cli/dump.hpp"
 #include "runtime/cli/failure_text.hpp"
 
 namespace kaspar::cli {
@@ -19,6 +20,7 @@ namespace {
 struct CheckOptions {
   std::vector<std::string> files;
   OutputOptions output;
+  std::string dump;
   bool deny_warnings = false;
   bool verbose = false;
 };
@@ -63,7 +65,13 @@ ExitStatus check(const CheckOptions& options) {
       unreadable.push_back(*compiled.unreadable);
       continue;
     }
-    if (human) print_for_people(file, compiled, options);
+    if (!options.dump.empty()) {
+      fmt::print("{}", dump_of(options.dump, file, compiled));
+      fmt::print(stderr, "{}",
+                 dsl::render_human(compiled.diagnostics, options.output.coloured(STDERR_FILENO)));
+    } else if (human) {
+      print_for_people(file, compiled, options);
+    }
     diagnostics.append(compiled.diagnostics);
   }
   fmt::print("{}", diagnostics_document(options.output.kind(), diagnostics, unreadable));
@@ -82,6 +90,13 @@ void add_check(CLI::App& app, Action& action) {
   add_output_options(*command, options->output, {"human", "json", "sarif", "github"});
   command->add_flag("--deny-warnings", options->deny_warnings, "a warning is a problem too");
   command->add_flag("--verbose", options->verbose, "tell how models' shapes were taken");
+  command
+      ->add_option(
+          "--dump", options->dump,
+          "print what a phase of the compiler made of it; diagnostics go to standard error")
+      ->check(CLI::IsMember({"tokens", "ast", "typed", "plan"}))
+      ->type_name("PHASE")
+      ->excludes("--output");
   command->callback([options, &action] { action = [options] { return check(*options); }; });
 }
 

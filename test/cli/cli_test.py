@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import xml.etree.ElementTree
 
 KASPAR = ""
 PIPELINE = pathlib.Path(__file__).resolve().parents[2] / "pipelines" / "control-chart" / "control-chart.pipe"
@@ -169,6 +170,98 @@ class Check(unittest.TestCase):
             pass  # the end, of a terminal that nobody holds any more
         os.close(ours)
         return text.decode("utf-8")
+
+
+class Test(unittest.TestCase):
+    """The tests of files: what they find, and every form of the report."""
+
+    GOOD = 'test "passes" {\n  feed a { key: "k", value: "1.5" }\n  expect b { key: "k", value: "1.5" }\n  expect d none\n}\n'
+    BAD = 'test "fails" {\n  feed a { key: "k", value: "1.5" }\n  expect b { key: "k", value: "2.5" }\n}\n'
+    LOST = 'test "loses a row" {\n  feed a { value: "x" }\n  expect b none\n}\n'
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def write(self, name, *tests):
+        (self.folder / name).write_text(
+            "pipe 1\nschema S { x: f32 }\nsource a = stdin\nsink b = stdout\nsink d = file { path: \"d\" }\non error d\n"
+            "from a |> parse csv as S |> to b { value: x }\n" + "".join(tests), encoding="utf-8")
+        return name
+
+    def kaspar(self, *arguments):
+        return kaspar("test", *arguments, cwd=self.folder)
+
+    def test_the_tests_of_the_example_pass(self):
+        result = kaspar("test", str(PIPELINE))
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertRegex(result.stdout, r"(?m)^  ok      a falling chart \(")
+        self.assertTrue(result.stdout.endswith("2 tests: 2 ok, 0 failed\n"), result.stdout)
+
+    def test_a_difference_is_told_at_its_expectation(self):
+        result = self.kaspar(self.write("a.pipe", self.GOOD, self.BAD, self.LOST))
+        self.assertEqual((result.returncode, result.stderr), (1, ""))
+        self.assertEqual(re.sub(r"\([^()]*ms\)", "(TIME)", re.sub(r"(K0902 in `parse`: ).*", r"\1WHY", result.stdout)),
+                         "a.pipe\n"
+                         "  ok      passes (TIME)\n"
+                         "  FAILED  fails (TIME)\n"
+                         "      --> a.pipe:15:10\n"
+                         "      record 1 of `b` has another `value`\n"
+                         '        expected  "2.5"\n'
+                         '        got       "1.5"\n'
+                         "  FAILED  loses a row (TIME)\n"
+                         "      --> a.pipe:17:1\n"
+                         "      an error row that is not expected, in `d`: K0902 in `parse`: WHY\n"
+                         '        got       raw "x"\n'
+                         "3 tests: 1 ok, 2 failed\n")
+
+    def test_reports_for_programs(self):
+        files = [self.write("a.pipe", self.GOOD, self.BAD), self.write("b.pipe", self.GOOD)]
+        for output in ("json", "junit", "sarif", "github"):
+            with self.subTest(output=output):
+                result = self.kaspar("--output", output, *files)
+                self.assertEqual((result.returncode, result.stderr), (1, ""))
+                if output == "json":
+                    document = json.loads(result.stdout)
+                    self.assertEqual((document["valid"], document["test_count"], document["failed_count"]), (True, 3, 1))
+                    self.assertEqual([(test["file"], test["name"], test["status"]) for test in document["tests"]],
+                                     [("a.pipe", "passes", "ok"), ("a.pipe", "fails", "failed"), ("b.pipe", "passes", "ok")])
+                    (failure,) = document["tests"][1]["failures"]
+                    self.assertEqual((failure["line"], failure["expected"], failure["got"]), (15, '"2.5"', '"1.5"'))
+                elif output == "junit":
+                    suites = xml.etree.ElementTree.fromstring(result.stdout)
+                    self.assertEqual((suites.get("tests"), suites.get("failures"), suites.get("errors")), ("3", "1", "0"))
+                    self.assertEqual([case.find("failure") is not None for case in suites.iter("testcase")], [False, True, False])
+                elif output == "sarif":
+                    (finding,) = json.loads(result.stdout)["runs"][0]["results"]
+                    self.assertEqual(finding["ruleId"], "test-failed")
+                    self.assertEqual(finding["locations"][0]["physicalLocation"]["region"]["startLine"], 15)
+                else:
+                    self.assertRegex(result.stdout, r"\A::error file=a.pipe,line=15,col=10,title=test-failed::test \"fails\": [^\n]*\n\Z")
+
+    def test_an_unsound_file_shows_its_diagnostics_first(self):
+        broken = self.write("broken.pipe", self.GOOD.replace("feed a", "feed aa"))
+        good = self.write("good.pipe", self.GOOD)
+        result = self.kaspar(broken, good)
+        self.assertEqual(result.returncode, 1)
+        self.assertTrue(result.stdout.startswith("error[K0801]"), result.stdout)
+        self.assertIn("good.pipe\n  ok      passes", result.stdout)
+        document = json.loads(self.kaspar("--output", "json", broken, good).stdout)
+        self.assertEqual((document["valid"], document["error_count"], document["test_count"]), (False, 1, 1))
+        suites = xml.etree.ElementTree.fromstring(self.kaspar("--output", "junit", broken, good).stdout)
+        self.assertEqual((suites.get("tests"), suites.get("errors")), ("2", "1"))
+        self.assertEqual(self.kaspar("missing.pipe", good).returncode, 2)
+
+    def test_a_filter_chooses_by_name(self):
+        file = self.write("a.pipe", self.GOOD, self.BAD)
+        result = self.kaspar("--filter", "pass", file)
+        self.assertEqual(result.returncode, 0, result.stdout)
+        self.assertTrue(result.stdout.endswith("1 test: 1 ok, 0 failed\n"), result.stdout)
+        nothing = self.kaspar("--filter", "no such test", file)
+        self.assertEqual(nothing.returncode, 2)
+        self.assertIn("error: no test has `no such test` in its name\n", nothing.stderr)
+        self.assertEqual(self.kaspar(self.write("none.pipe")).returncode, 0)
 
 
 class Run(unittest.TestCase):
