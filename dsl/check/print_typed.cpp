@@ -40,6 +40,11 @@ void print_stage(Out out, const ChainPlan& chain, const StagePlan& stage) {
     fmt::format_to(out, "{}",
                    print_expression(operand.expression, chain.slots, operand.role.empty() ? 4 : 6));
   }
+  if (stage.call.operands.empty() && chain.sink && &stage == &chain.stages.back()) {
+    for (const Column& column : stage.call.input.columns) {
+      fmt::format_to(out, "    {}: {}\n", column.name, to_string(column.type));
+    }
+  }
   for (const auto& [name, value] : stage.call.params) {
     fmt::format_to(out, "    {}: {}\n", name, print_value(value));
   }

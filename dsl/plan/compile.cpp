@@ -25,9 +25,13 @@ std::optional<std::string> read_file(const std::string& path, std::string& text)
   }
   std::ifstream file(path, std::ios::binary);
   if (!file) return fmt::format("cannot read `{}`: {}", path, std::strerror(errno));
-  text.resize(SourceBuffer::largest + 1);
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(file.gcount()));
+  constexpr std::size_t block = 64u << 10;
+  while (file && text.size() <= SourceBuffer::largest) {
+    const std::size_t size = text.size();
+    text.resize(size + block);
+    file.read(text.data() + size, block);
+    text.resize(size + static_cast<std::size_t>(file.gcount()));
+  }
   if (text.size() > SourceBuffer::largest)
     return fmt::format("cannot read `{}`: it is larger than 64 MiB", path);
   return std::nullopt;
