@@ -44,6 +44,7 @@ ExpressionChecker::Result ExpressionChecker::call(const Node& node) {
   if (!qualified &&
       (own == file_.by_name.end() || (own->second.kind != Definition::Kind::Function &&
                                       own->second.kind != Definition::Kind::Unknown))) {
+    if (!file_.unknown.insert("function " + name.text).second) return std::nullopt;
     std::vector<std::string_view> names;
     for (const auto& function : program_.registry.functions()) names.push_back(function->name);
     for (const auto& [other, definition] : file_.by_name) {

@@ -118,7 +118,7 @@ std::optional<Value> read_value(const std::string& text, ScalarType type) {
 
 const ParamDefinition* checked_param(Program& program, std::size_t index) {
   ParamDefinition& param = program.params[index];
-  if (param.state == CheckState::Unchecked) check_param(program, index);
+  if (param.state != CheckState::Checked) check_param(program, index);
   return param.state == CheckState::Checked && param.value ? &param : nullptr;
 }
 

@@ -91,6 +91,7 @@ Definition* find(Program& program, FileDefinitions& file, const ast::Name& name,
     if (fits(found->second)) return &found->second;
     if (found->second.kind == Definition::Kind::Unknown) return nullptr;
   }
+  if (!file.unknown.insert(fmt::format("{} {}", what, name.text)).second) return nullptr;
   std::vector<std::string_view> names;
   for (const auto& [other, definition] : in->by_name) {
     if (fits(definition)) names.push_back(other);

@@ -90,6 +90,7 @@ struct FileDefinitions {
   std::string directory;  // that its paths start from
   Report report;
   std::map<std::string, Definition, std::less<>> by_name;
+  std::set<std::string> unknown;  // names that were reported: once is enough
 
   /// Enters a name; reports one that is reserved or defined already.
   bool enter(const ast::Name& name, Definition definition);

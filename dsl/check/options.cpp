@@ -181,7 +181,9 @@ class OptionChecker {
   }
 
   std::optional<Value> file_path(const ParamDescriptor& param, const Node& node) {
-    if (node.kind != Node::Kind::File) return refuse(param, node);
+    if (node.kind != Node::Kind::File && node.kind != Node::Kind::String) {
+      return refuse(param, node);
+    }
     auto path = interpolated(std::get<StringLiteral>(node.literal), program_, file_);
     if (!path) {
       checked_.fine = false;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "nodes/model/compile.hpp"
+#include "nodes/model/golden.hpp"
 #include "nodes/model/model_resource.hpp"
 #include "nodes/model/onnx_file.hpp"
 
@@ -226,6 +227,17 @@ std::vector<std::string> labels_of(const Params& params) {
   return labels;
 }
 
+GoldenFile golden_of(const Params& params) {
+  GoldenFile golden;
+  if (const auto found = params.find("golden"); found != params.end()) {
+    if (const auto* file = found->second.get<FilePath>()) golden.path = file->path;
+  }
+  if (const auto found = params.find("tolerance"); found != params.end()) {
+    if (const auto* number = found->second.get<double>()) golden.tolerance = *number;
+  }
+  return golden;
+}
+
 }  // namespace
 
 std::expected<void, Issue> choose_outputs(AppliedModel& applied, const std::string& wanted) {
@@ -268,6 +280,10 @@ std::expected<void, Issue> choose_outputs(AppliedModel& applied, const std::stri
 
 std::expected<std::shared_ptr<const Resource>, Issue> load_onnx(const std::string& path,
                                                                 const Params& params) {
+  if (!(golden_of(params).tolerance >= 0)) {
+    return std::unexpected(
+        param_issue(DiagnosticCode::K0302, "tolerance", "a tolerance is not negative", {}));
+  }
   auto graph = read_onnx(path);
   if (!graph) return std::unexpected(std::move(graph.error()));
   std::vector<std::size_t> widths;
@@ -280,7 +296,7 @@ std::expected<std::shared_ptr<const Resource>, Issue> load_onnx(const std::strin
   std::vector<std::string> remarks;
   if (!natural) {
     return std::make_shared<const ModelResource>(std::move(*graph), std::move(labels),
-                                                 std::move(remarks));
+                                                 std::move(remarks), golden_of(params));
   }
   AppliedModel trial;
   auto program = compile(*graph, widths);
@@ -292,7 +308,7 @@ std::expected<std::shared_ptr<const Resource>, Issue> load_onnx(const std::strin
     return std::unexpected(std::move(program.error()));
   }
   auto model = std::make_shared<const ModelResource>(std::move(*graph), std::move(labels),
-                                                     std::move(remarks));
+                                                     std::move(remarks), golden_of(params));
   // With several outputs, `apply` says which one the labels are for.
   if (trial.program.outputs.size() == 1) {
     trial.model = model;
@@ -349,6 +365,9 @@ std::expected<Inferred, Issue> infer_apply(const StageCall& call) {
   applied->program = std::move(*program);
   if (auto chosen = choose_outputs(*applied, string_param(call.params, "output")); !chosen) {
     return std::unexpected(std::move(chosen.error()));
+  }
+  if (auto same = check_golden(*applied, model->golden()); !same) {
+    return std::unexpected(std::move(same.error()));
   }
   const std::size_t width = applied->out.width;
   Inferred inferred{.fallible = true};

@@ -12,14 +12,26 @@
 
 namespace kaspar::nodes {
 
+/// Golden vectors as the model's options give them: a file of at most 4 MiB, each line a record:
+/// the arguments' values in their order, then those of `out`, separated by commas, no header.
+struct GoldenFile {
+  std::string path;         // empty: none
+  double tolerance = 1e-5;  // |is - golden| <= tolerance * max(1, |golden|)
+};
+
 /// Immutable and shared by every `apply` of the model.
 class ModelResource final : public Resource {
  public:
-  ModelResource(Graph graph, std::vector<std::string> labels, std::vector<std::string> remarks)
-      : graph_(std::move(graph)), labels_(std::move(labels)), remarks_(std::move(remarks)) {}
+  ModelResource(Graph graph, std::vector<std::string> labels, std::vector<std::string> remarks,
+                GoldenFile golden = {})
+      : graph_(std::move(graph)),
+        labels_(std::move(labels)),
+        remarks_(std::move(remarks)),
+        golden_(std::move(golden)) {}
 
   [[nodiscard]] const Graph& graph() const noexcept { return graph_; }
   [[nodiscard]] const std::vector<std::string>& labels() const noexcept { return labels_; }
+  [[nodiscard]] const GoldenFile& golden() const noexcept { return golden_; }
   [[nodiscard]] std::size_t memory() const noexcept override { return graph_.bytes; }
   [[nodiscard]] std::vector<std::string> remarks() const override { return remarks_; }
 
@@ -27,6 +39,7 @@ class ModelResource final : public Resource {
   Graph graph_;
   std::vector<std::string> labels_;
   std::vector<std::string> remarks_;
+  GoldenFile golden_;
 };
 
 /// The model compiled for the widths of one stage's arguments. Keeps the model, whose labels the

@@ -33,7 +33,16 @@ void register_model(NodeRegistry& registry) {
       .documentation = model_documentation(),
       .params = {{.name = "labels",
                   .kind = ParamKind::StringList,
-                  .summary = "the classes' names, in the model's order"}},
+                  .summary = "the classes' names, in the model's order"},
+                 {.name = "golden",
+                  .kind = ParamKind::File,
+                  .summary = "a CSV file of records that `check` computes: the arguments' values, "
+                             "then those of `out` as the training framework gave them"},
+                 {.name = "tolerance",
+                  .kind = ParamKind::Number,
+                  .summary = "how far a value may be from its golden one, relative to it where it "
+                             "is greater than 1",
+                  .default_text = "1e-5"}},
       .examples = {"model chart = onnx \"chart.onnx\" { labels: [\"low\", \"high\"] }"},
       .load_model = load_onnx,
   });
