@@ -72,7 +72,7 @@ void run(const ChainPlan& chain) {
     batch.end_stage();
     require(batch.errors().empty() || stage.fallible || batch.errors().back().stage != i);
   }
-  require(batch.outputs().size() == batch.alive().size());
+  require(!chain.sink || batch.outputs().size() == batch.alive().size());
 }
 
 }  // namespace
