@@ -54,6 +54,11 @@ class Diagnostics {
   /// Takes over those of another compilation, once each: files may use the same file.
   void append(const Diagnostics& others);
 
+  template <class Predicate>
+  void remove_if(Predicate predicate) {
+    std::erase_if(entries_, predicate);
+  }
+
   /// Puts them into source order: by file as first reported, then place.
   void sort();
 

@@ -13,6 +13,7 @@
 #include "runtime/cli/diagnostic_output.hpp"
 #include "runtime/cli/dump.hpp"
 #include "runtime/cli/failure_text.hpp"
+#include "runtime/cli/used_files.hpp"
 
 namespace kaspar::cli {
 namespace {
@@ -40,7 +41,7 @@ void print_remarks(const Plan& plan) {
 void print_for_people(const std::string& file, const dsl::Compiled& compiled,
                       const CheckOptions& options) {
   fmt::print("{}", dsl::render_human(compiled.diagnostics, options.output.coloured(STDOUT_FILENO)));
-  if (!compiled.plan) return;
+  if (compiled.diagnostics.has_errors()) return;
   if (const std::size_t warnings = compiled.diagnostics.warnings();
       warnings != 0 && options.deny_warnings) {
     fmt::print(
@@ -49,7 +50,7 @@ void print_for_people(const std::string& file, const dsl::Compiled& compiled,
   } else {
     fmt::print("{}: sound\n", file);
   }
-  if (options.verbose) print_remarks(*compiled.plan);
+  if (options.verbose && compiled.plan) print_remarks(*compiled.plan);
 }
 
 ExitStatus check(const CheckOptions& options) {
@@ -58,8 +59,12 @@ ExitStatus check(const CheckOptions& options) {
   const bool human = options.output.kind() == OutputFormat::Human;
   dsl::Diagnostics diagnostics;
   std::vector<std::string> unreadable;
+  std::vector<CompiledFile> files;
   for (const std::string& file : options.files) {
-    const dsl::Compiled compiled = dsl::compile_file(file, registry, {});
+    files.push_back({.file = file, .compiled = dsl::compile_file(file, registry, {})});
+  }
+  accept_used_files(files);
+  for (const auto& [file, compiled] : files) {
     if (compiled.unreadable) {
       tell({.status = ExitStatus::Usage, .message = *compiled.unreadable});
       unreadable.push_back(*compiled.unreadable);

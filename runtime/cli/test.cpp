@@ -15,6 +15,7 @@
 #include "runtime/cli/failure_text.hpp"
 #include "runtime/cli/test_report.hpp"
 #include "runtime/cli/test_runner.hpp"
+#include "runtime/cli/used_files.hpp"
 
 namespace kaspar::cli {
 namespace {
@@ -25,12 +26,10 @@ struct TestOptions {
   std::string filter;
 };
 
-FileReport test_file(const std::string& file, const TestOptions& options,
-                     const NodeRegistry& registry) {
-  dsl::Compiled compiled = dsl::compile_file(file, registry, {});
-  FileReport report{.file = file,
-                    .unreadable = std::move(compiled.unreadable),
-                    .diagnostics = std::move(compiled.diagnostics)};
+FileReport test_file(const CompiledFile& given, const TestOptions& options) {
+  const auto& [file, compiled] = given;
+  FileReport report{
+      .file = file, .unreadable = compiled.unreadable, .diagnostics = compiled.diagnostics};
   if (!compiled.plan) return report;
   const TestRunner runner(*compiled.plan);
   for (const TestPlan& test : compiled.plan->tests) {
@@ -81,8 +80,13 @@ ExitStatus test(const TestOptions& options) {
   const OutputFormat format = options.output.kind();
   std::vector<FileReport> reports;
   std::size_t tests = 0;
+  std::vector<CompiledFile> files;
   for (const std::string& file : options.files) {
-    const FileReport& report = reports.emplace_back(test_file(file, options, registry));
+    files.push_back({.file = file, .compiled = dsl::compile_file(file, registry, {})});
+  }
+  accept_used_files(files);
+  for (const CompiledFile& file : files) {
+    const FileReport& report = reports.emplace_back(test_file(file, options));
     if (report.unreadable) tell({.status = ExitStatus::Usage, .message = *report.unreadable});
     if (format == OutputFormat::Human) {
       fmt::print("{}", human_report(report, options.output.coloured(STDOUT_FILENO)));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <utility>
 
@@ -69,8 +70,11 @@ FeedSchedule::FeedSchedule(const Plan& plan, const TestPlan& test)
       if (input.source) sources_.insert(*input.source);
     }
   }
+  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::system_clock::now().time_since_epoch());
   for (const EndpointPlan& source : plan.sources) {
     topics_.push_back(string_param(source.params, "topic"));
+    now_.push_back(topics_.back().empty() ? -1 : now.count());
   }
   std::vector<std::int64_t> offsets(plan.sources.size(), 0);
   for (const TestFeed& feed : test.feeds) {
@@ -124,7 +128,7 @@ void FeedSchedule::fill(RecordBatch& batch, const ReadLimits& limits) {
     batch.bytes += bytes;
     batch.records.push_back({.key = feed.key.text,
                              .value = feed.value.text,
-                             .timestamp = feed.timestamp,
+                             .timestamp = feed.timestamp == -1 ? now_[turn.source] : feed.timestamp,
                              .offset = last,
                              .has_key = feed.key.kind != TestValue::Kind::Null,
                              .has_value = feed.value.kind != TestValue::Kind::Null});

@@ -51,6 +51,7 @@ class FeedSchedule {
   const Plan& plan_;
   std::set<std::size_t> sources_;          // that chains read
   std::vector<std::string> topics_;        // by source
+  std::vector<std::int64_t> now_;          // by source: a topic's records have a time; -1: none
   std::vector<std::string_view> headers_;  // by source: the line that names its columns
   std::vector<Turn> turns_;
   std::mutex mutex_;

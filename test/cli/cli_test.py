@@ -126,6 +126,18 @@ class Check(unittest.TestCase):
                          ["error file=broken.pipe,line=6,col=43,endLine=6,endColumn=44,title=K0201",
                           "warning file=unused.pipe,line=6,col=8,endLine=6,endColumn=9,title=K0501"])
 
+    def test_a_file_that_another_uses_needs_no_chain(self):
+        (self.folder / "shared.pipe").write_text("pipe 1\nschema T { x: f32 }\nschema U { x: f32 }\n", encoding="utf-8")
+        (self.folder / "uses.pipe").write_text(
+            'pipe 1\nuse "shared.pipe" as s\nsource a = stdin\nsink b = stdout\non error drop\n'
+            "from a |> parse csv as s.T |> to b { value: x }\n", encoding="utf-8")
+        alone = self.check("shared.pipe")
+        self.assertEqual(alone.returncode, 1)
+        self.assertIn("error[K0505]", alone.stdout)
+        together = self.check("./shared.pipe", "uses.pipe")
+        self.assertEqual((together.returncode, together.stdout), (0, "./shared.pipe: sound\nuses.pipe: sound\n"))
+        self.assertEqual(kaspar("test", "shared.pipe", "uses.pipe", cwd=self.folder).returncode, 0)
+
     def test_denied_warnings_are_problems(self):
         self.assertEqual(self.check("unused.pipe").returncode, 0)
         for output in ("human", "json", "sarif", "github"):
