@@ -24,21 +24,6 @@ std::optional<T> read_number(const std::string& text) {
   return value;
 }
 
-std::optional<std::chrono::milliseconds> read_duration(const std::string& text) {
-  std::int64_t count = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  if (error != std::errc{} || end == text.data()) return std::nullopt;
-  const std::string_view unit(end, text.data() + text.size());
-  const std::int64_t factor = unit == "ms"  ? 1
-                              : unit == "s" ? 1'000
-                              : unit == "m" ? 60'000
-                              : unit == "h" ? 3'600'000
-                                            : 0;
-  std::int64_t value = 0;
-  if (factor == 0 || __builtin_mul_overflow(count, factor, &value)) return std::nullopt;
-  return std::chrono::milliseconds{value};
-}
-
 bool fits_single(double value) {
   return !std::isfinite(value) ||
          std::abs(value) <= static_cast<double>(std::numeric_limits<float>::max());
@@ -110,7 +95,7 @@ std::optional<Value> read_value(const std::string& text, ScalarType type) {
       if (const auto value = parse_rfc3339(text)) return Value{*value};
       break;
     case ScalarType::Duration:
-      if (const auto value = read_duration(text)) return Value{*value};
+      if (const auto value = parse_duration(text)) return Value{std::chrono::milliseconds{*value}};
       break;
   }
   return std::nullopt;

@@ -9,33 +9,10 @@
 
 #include "nodes/csv/csv_scan.hpp"
 #include "nodes/csv/csv_value.hpp"
+#include "runtime/core/excerpt.hpp"
 
 namespace kaspar::nodes::csv {
 namespace {
-
-/// The text as a message can show it: shortened, printable, valid UTF-8 whatever it was.
-std::string excerpt(std::string_view text) {
-  constexpr std::size_t shown = 40;
-  const bool cut = text.size() > shown;
-  if (cut) {
-    text = text.substr(0, shown);
-    // Not through a code point: back to before its first byte.
-    std::size_t end = text.size();
-    while (end > shown - 4 && (static_cast<unsigned char>(text[end - 1]) & 0xC0U) == 0x80U) --end;
-    if (static_cast<unsigned char>(text[end - 1]) >= 0xC0U) text = text.substr(0, end - 1);
-  }
-  const bool valid = simdjson::validate_utf8(text.data(), text.size());
-  std::string result = "`";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7F || (!valid && byte >= 0x80)) {
-      result += fmt::format("\\x{:02x}", byte);
-    } else {
-      result += c;
-    }
-  }
-  return result + (cut ? "…`" : "`");
-}
 
 /// "field 3 (`x[2]`)": fields from 1 as people count, elements from 0 as the language does.
 std::string field_name(std::size_t field, std::string_view column, const Type& type,

@@ -150,26 +150,12 @@ ValueError read_timestamp(std::string_view text, std::int64_t& value) noexcept {
 }
 
 ValueError read_duration(std::string_view text, std::int64_t& value) noexcept {
-  std::int64_t unit = 0;
-  std::size_t suffix = 1;
-  if (text.ends_with("ms")) {
-    unit = 1;
-    suffix = 2;
-  } else if (text.ends_with('s')) {
-    unit = 1'000;
-  } else if (text.ends_with('m')) {
-    unit = 60'000;
-  } else if (text.ends_with('h')) {
-    unit = 3'600'000;
-  } else {
-    return ValueError::Malformed;
+  const auto read = parse_duration(text);
+  if (!read) {
+    return read.error() == TimestampError::OutOfRange ? ValueError::OutOfRange
+                                                      : ValueError::Malformed;
   }
-  text.remove_suffix(suffix);
-  std::int64_t count = 0;
-  if (const ValueError error = read_value(text, count); error != ValueError::None) return error;
-  std::int64_t product = 0;
-  if (__builtin_mul_overflow(count, unit, &product)) return ValueError::OutOfRange;
-  value = product;
+  value = *read;
   return ValueError::None;
 }
 

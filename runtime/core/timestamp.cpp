@@ -1,5 +1,7 @@
 #include "runtime/core/timestamp.hpp"
 
+#include <charconv>
+
 #include <chrono>
 #include <cstddef>
 
@@ -71,6 +73,38 @@ std::expected<std::int64_t, TimestampError> parse_rfc3339(std::string_view text)
   const std::int64_t days = std::chrono::sys_days{date}.time_since_epoch().count();
   const std::int64_t minutes = days * 1440 + hour * 60 + minute - zone_minutes;
   return (minutes * 60 + second) * 1000 + milliseconds;
+}
+
+std::expected<std::int64_t, TimestampError> parse_duration(std::string_view text) noexcept {
+  std::size_t suffix = 1;
+  std::int64_t unit = 0;
+  if (text.ends_with("ms")) {
+    unit = 1;
+    suffix = 2;
+  } else if (text.ends_with('s')) {
+    unit = 1'000;
+  } else if (text.ends_with('m')) {
+    unit = 60'000;
+  } else if (text.ends_with('h')) {
+    unit = 3'600'000;
+  } else {
+    return std::unexpected(TimestampError::Malformed);
+  }
+  text.remove_suffix(suffix);
+  if (text.starts_with('+')) {
+    text.remove_prefix(1);
+    if (text.starts_with('-')) return std::unexpected(TimestampError::Malformed);
+  }
+  std::int64_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (end != text.data() + text.size() || error == std::errc::invalid_argument) {
+    return std::unexpected(TimestampError::Malformed);
+  }
+  std::int64_t product = 0;
+  if (error != std::errc{} || __builtin_mul_overflow(count, unit, &product)) {
+    return std::unexpected(TimestampError::OutOfRange);
+  }
+  return product;
 }
 
 }  // namespace kaspar
