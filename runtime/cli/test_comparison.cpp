@@ -139,7 +139,9 @@ class RecordComparison {
         const auto difference = json_difference(expected.text, *got, expected_.tolerance);
         if (!difference) return;
         what += ": " + *difference;
-        break;
+        if (!is_utf8(*got)) break;
+        // JSON is read more easily without another layer of quotes.
+        return fail(what, shown(expected), shortened(*got));
     }
     fail(what, shown(expected), shown(got));
   }

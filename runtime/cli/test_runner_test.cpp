@@ -100,6 +100,20 @@ TEST_CASE("numbers may differ by the tolerance, JSON is compared by meaning") {
   CHECK_FALSE(compared(json(R"({"a":1})"), R"({"a":2})", 0.5));
 }
 
+TEST_CASE("a JSON value that differs is shown as it is, and where") {
+  CHECK(failures(plan(),
+                 {.feeds = {feed(R"({"a":2})")}, .expectations = {expect(json(R"({"a":1})"))}}) ==
+        Messages{R"(record 1 of `out` has another `value`: at `a` is 2 in place of 1 | {"a":1} | )"
+                 R"({"a":2})"});
+  CHECK(failures(plan(), {.feeds = {feed("\xff")}, .expectations = {expect(json("1"))}}).size() ==
+        1);
+  const Messages cut = failures(
+      plan(), {.feeds = {feed(std::string(5'000, 'x'))}, .expectations = {expect(text("y"))}});
+  REQUIRE(cut.size() == 1);
+  CHECK(cut[0].size() < 400);
+  CHECK(cut[0].ends_with("… (5000 bytes)"));
+}
+
 TEST_CASE("an error row tells where the record came from") {
   TestExpectation error{.sink = dead};
   error.key = text("kbad2");
