@@ -1,5 +1,6 @@
 // kaspar eval: scores labelled rows offline, through the same graph as a run.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <memory>
@@ -10,6 +11,7 @@
 #include "nodes/register_nodes.hpp"
 #include "runtime/cli/commands.hpp"
 #include "runtime/cli/confusion_matrix.hpp"
+#include "runtime/cli/diagnostic_output.hpp"
 #include "runtime/cli/evaluation_endpoints.hpp"
 #include "runtime/cli/evaluation_plan.hpp"
 #include "runtime/cli/failure_text.hpp"
@@ -85,7 +87,8 @@ ExitStatus evaluate(const EvalOptions& options) {
   if (compiled.unreadable) {
     return tell({.status = ExitStatus::Usage, .message = *compiled.unreadable});
   }
-  fmt::print(stderr, "{}", dsl::render_human(compiled.diagnostics, false));
+  fmt::print(stderr, "{}",
+             dsl::render_human(compiled.diagnostics, OutputOptions{}.coloured(STDERR_FILENO)));
   if (!compiled.plan) return ExitStatus::Problems;
   const auto plan = make_evaluation_plan(*compiled.plan, registry, options.label);
   if (!plan) return tell({.status = ExitStatus::Usage, .message = plan.error()});

@@ -1,5 +1,6 @@
 // kaspar run: runs a pipeline until a signal, or until what it reads ends.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <atomic>
@@ -15,6 +16,7 @@
 #include "nodes/register_nodes.hpp"
 #include "runtime/cli/brokers_option.hpp"
 #include "runtime/cli/commands.hpp"
+#include "runtime/cli/diagnostic_output.hpp"
 #include "runtime/cli/endpoint_argument.hpp"
 #include "runtime/cli/failure_text.hpp"
 #include "runtime/cli/feed.hpp"
@@ -204,7 +206,8 @@ ExitStatus run(const RunOptions& options) {
   if (!compile) return tell(compile.error());
   const dsl::Compiled compiled = dsl::compile_file(options.file, registry, *compile);
   if (compiled.unreadable) return tell(wrong_usage(*compiled.unreadable));
-  fmt::print(stderr, "{}", dsl::render_human(compiled.diagnostics, false));
+  fmt::print(stderr, "{}",
+             dsl::render_human(compiled.diagnostics, OutputOptions{}.coloured(STDERR_FILENO)));
   if (compiled.diagnostics.has_errors()) return ExitStatus::Problems;
   if (compiled.replacement) return tell(wrong_usage(*compiled.replacement));
   if (compiled.plan->guarantee == Guarantee::ExactlyOnce) {

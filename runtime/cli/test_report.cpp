@@ -27,9 +27,12 @@ void append_reasons(std::string& out, const TestOutcome& outcome, std::string_vi
     if (text.empty()) return;
     fmt::format_to(std::back_inserter(out), "{}{}{}\n", indent, what, dsl::shown_on_terminal(text));
   };
+  std::string last;
   for (const TestFailure& failure : outcome.failures) {
-    line("--> ",
-         fmt::format("{}:{}:{}", failure.place.file, failure.place.line, failure.place.column));
+    std::string place =
+        fmt::format("{}:{}:{}", failure.place.file, failure.place.line, failure.place.column);
+    if (place != last) line("--> ", place);
+    last = std::move(place);
     line("", failure.message);
     line("  expected  ", failure.expected);
     line("  got       ", failure.got);
