@@ -78,14 +78,17 @@ std::expected<void, Issue> not_null(std::string_view name, std::span<const Argum
                                     std::size_t index) {
   const Type& type = arguments[index].type;
   if (!type.optional) return {};
-  return std::unexpected(Issue{
-      .code = DiagnosticCode::K0301,
-      .place = {.part = IssuePlace::Part::Operand, .index = index},
-      .message = fmt::format("an argument of `{}` may be null", name),
-      .label = fmt::format("`{}`", to_string(type)),
-      .help = type.is_vector() ? "declare it without `?` in its schema: a row without it then fails"
-                               : fmt::format("say what null counts as by `??`: `… ?? {}`",
-                                             example_for_null(type.scalar))});
+  std::string message = fmt::format("an argument of `{}` may be null", name);
+  std::string label = fmt::format("`{}`", to_string(type));
+  std::string help = type.is_vector()
+                         ? "declare it without `?` in its schema: a row without it then fails"
+                         : fmt::format("say what null counts as by `??`: `… ?? {}`",
+                                       example_for_null(type.scalar));
+  return std::unexpected(Issue{.code = DiagnosticCode::K0301,
+                               .place = {.part = IssuePlace::Part::Operand, .index = index},
+                               .message = std::move(message),
+                               .label = std::move(label),
+                               .help = std::move(help)});
 }
 
 bool is_a(const Argument& argument, ScalarType type) {

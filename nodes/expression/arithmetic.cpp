@@ -31,9 +31,13 @@ std::string does_not_fit(const Instruction& instruction, const Frame& frame, std
                      frame.describe(instruction.b, row), with_article(instruction.out.type.scalar));
 }
 
+// Sums and differences are checked by their signs, which the compiler makes vector code of.
+std::int64_t wrapped(std::uint64_t value) { return static_cast<std::int64_t>(value); }
+
 struct Add {
   static bool compute(std::int64_t a, std::int64_t b, std::int64_t& out) {
-    return !__builtin_add_overflow(a, b, &out);
+    out = wrapped(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+    return ((a ^ out) & (b ^ out)) >= 0;
   }
   static std::string explain(const Instruction& instruction, const Frame& frame, std::size_t row) {
     return does_not_fit(instruction, frame, row, "+");
@@ -46,7 +50,8 @@ struct Add {
 
 struct Subtract {
   static bool compute(std::int64_t a, std::int64_t b, std::int64_t& out) {
-    return !__builtin_sub_overflow(a, b, &out);
+    out = wrapped(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
+    return ((a ^ b) & (a ^ out)) >= 0;
   }
   static std::string explain(const Instruction& instruction, const Frame& frame, std::size_t row) {
     return does_not_fit(instruction, frame, row, "-");
@@ -172,13 +177,13 @@ bool is_time(ScalarType type) {
 struct Equal {
   template <class T>
   bool operator()(const T& a, const T& b) const {
-    return a == b;
+    return are_equal(a, b);
   }
 };
 struct NotEqual {
   template <class T>
   bool operator()(const T& a, const T& b) const {
-    return a != b;
+    return !are_equal(a, b);
   }
 };
 struct Less {
@@ -233,7 +238,7 @@ void any_equal(const Instruction& instruction, Frame& frame) {
   const T* const a = frame.values<T>(instruction.a);
   const T* const b = frame.values<T>(instruction.b);
   for_each_row(frame.rows(instruction),
-               [=](std::size_t row) { out[row] = out[row] || a[row] == b[row]; });
+               [=](std::size_t row) { out[row] = out[row] || are_equal(a[row], b[row]); });
 }
 
 }  // namespace

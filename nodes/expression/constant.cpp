@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "nodes/expression/program_builder.hpp"
@@ -19,6 +21,10 @@ bool is_constant(const Expression& expression) {
     for (const Expression& child : at.children) pending.push_back(&child);
   }
   return !expression.type.is_vector();
+}
+
+std::unexpected<Issue> failed(DiagnosticCode code, std::string message) {
+  return std::unexpected(Issue{.code = code, .message = std::move(message)});
 }
 
 Value value_in(const ColumnBuffer& column) {
@@ -46,8 +52,7 @@ Value value_in(const ColumnBuffer& column) {
 
 std::expected<Value, Issue> evaluate_constant(const Expression& expression) {
   if (!is_constant(expression)) {
-    return std::unexpected(Issue{.code = DiagnosticCode::K0302,
-                                 .message = fmt::format("`{}` is no constant", expression.text)});
+    return failed(DiagnosticCode::K0302, fmt::format("`{}` is no constant", expression.text));
   }
   ProgramBuilder builder;
   builder.compute(expression, 0);
@@ -61,7 +66,7 @@ std::expected<Value, Issue> evaluate_constant(const Expression& expression) {
   program->run(batch, *frame);
   if (!batch.errors().empty()) {
     const RowError& error = batch.errors().front();
-    return std::unexpected(Issue{.code = error.code, .message = error.message});
+    return failed(error.code, error.message);
   }
   return value_in(batch.column(0));
 }

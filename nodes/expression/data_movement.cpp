@@ -46,21 +46,34 @@ void coalesce(const Instruction& instruction, Frame& frame) {
   nulls.failures = frame.failures;
 }
 
-template <class T>
-void element(const Instruction& instruction, Frame& frame) {
+/// `vector(row)` points to the first element.
+template <class T, class Vector>
+void read_elements(const Instruction& instruction, Frame& frame, Vector vector) {
   T* const out = frame.values<T>(instruction.out);
-  const T* const* const a = frame.values<const T*>(instruction.a);
   const auto* const index = frame.values<std::int64_t>(instruction.b);
-  const auto width = static_cast<std::int64_t>(instruction.a.type.width);
+  const std::uint64_t width = instruction.a.type.width;
   for_each_row(frame.rows(instruction), [&](std::size_t row) {
-    const std::int64_t at = index[row];
-    if (at < 0 || at >= width) [[unlikely]] {
+    const auto at = static_cast<std::uint64_t>(index[row]);  // a negative one is large
+    if (at >= width) [[unlikely]] {
       frame.fail(row, DiagnosticCode::K0906,
-                 fmt::format("index {} is outside a vector of {}", at, width));
+                 fmt::format("index {} is outside a vector of {}", index[row], width));
       return;
     }
-    out[row] = a[row][at];
+    out[row] = vector(row)[at];
   });
+}
+
+template <class T>
+void element(const Instruction& instruction, Frame& frame) {
+  const T* const* const a = frame.values<const T*>(instruction.a);
+  read_elements<T>(instruction, frame, [=](std::size_t row) { return a[row]; });
+}
+
+template <class T>
+void column_element(const Instruction& instruction, Frame& frame) {
+  const T* const a = frame.values<T>(instruction.a);
+  const std::size_t width = instruction.a.type.width;
+  read_elements<T>(instruction, frame, [=](std::size_t row) { return a + row * width; });
 }
 
 void widen_vectors(const Instruction& instruction, Frame& frame) {
@@ -238,6 +251,12 @@ void discard_false(const Instruction& instruction, Frame& frame) {
 Kernel element_kernel(ScalarType type) {
   if (type == ScalarType::F32) return element<float>;
   if (type == ScalarType::F64) return element<double>;
+  return nullptr;
+}
+
+Kernel column_element_kernel(ScalarType type) {
+  if (type == ScalarType::F32) return column_element<float>;
+  if (type == ScalarType::F64) return column_element<double>;
   return nullptr;
 }
 

@@ -34,6 +34,8 @@ void discard_false(const Instruction& instruction, Frame& frame);
 
 /// out = element b of a; K0906 where there is none.
 [[nodiscard]] Kernel element_kernel(ScalarType type);
+/// The same where `a` is a column of vectors itself, no register of pointers.
+[[nodiscard]] Kernel column_element_kernel(ScalarType type);
 /// f32 to f64, bytes to string (K0902); nullptr: there is no such conversion. For vectors `b.index`
 /// is the place in Frame::elements that holds the result.
 [[nodiscard]] Kernel convert_kernel(const Type& from, const Type& to);

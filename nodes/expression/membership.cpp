@@ -24,11 +24,11 @@ void is_member(const Instruction& instruction, Frame& frame) {
     });
     return;
   }
-  for_each_row(frame.rows(instruction), [=](std::size_t row) { out[row] = false; });
-  for (const T& element : set) {
-    for_each_row(frame.rows(instruction),
-                 [=](std::size_t row) { out[row] = out[row] || a[row] == element; });
-  }
+  for_each_row(frame.rows(instruction), [&](std::size_t row) {
+    bool found = false;
+    for (const T& element : set) found = found || are_equal(a[row], element);
+    out[row] = found;
+  });
 }
 
 void is_member_bool(const Instruction& instruction, Frame& frame) {

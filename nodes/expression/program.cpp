@@ -144,12 +144,18 @@ void Program::run(Batch& batch, Frame& frame) const noexcept {
     frame.first_row = alive[next];
     frame.failures = 0;
     Selection& rows = frame.selections.front();
-    rows.count = 0;
     rows.failures = 0;
-    for (; next < alive.size() && alive[next] < frame.first_row + frame.block; ++next) {
-      rows.rows[rows.count++] = static_cast<Row>(alive[next] - frame.first_row);
+    if (batch.dense()) {
+      rows.count = std::min(frame.block, alive.size() - next);
+      rows.dense = true;
+      next += rows.count;
+    } else {
+      rows.count = 0;
+      for (; next < alive.size() && alive[next] < frame.first_row + frame.block; ++next) {
+        rows.rows[rows.count++] = static_cast<Row>(alive[next] - frame.first_row);
+      }
+      rows.dense = rows.rows[rows.count - 1] + 1U == rows.count;
     }
-    rows.dense = rows.rows[rows.count - 1] + 1U == rows.count;
     bind_columns(frame);
     execute(frame);
     if (frame.failures != 0) std::ranges::fill(frame.failed, std::uint8_t{0});

@@ -9,37 +9,13 @@
 
 #include "nodes/expression/arithmetic.hpp"
 #include "nodes/expression/data_movement.hpp"
+#include "nodes/expression/expression_limits.hpp"
 #include "nodes/expression/operation_kernel.hpp"
 
 namespace kaspar::nodes::expression {
 namespace {
 
 using Kind = Expression::Kind;
-
-/// How many children an expression of this kind has: at least, at most.
-std::pair<std::size_t, std::size_t> arity(Kind kind) {
-  switch (kind) {
-    case Kind::Literal:
-    case Kind::Column:
-    case Kind::Meta:
-    case Kind::Local:
-      return {0, 0};
-    case Kind::Let:
-    case Kind::In:
-    case Kind::Case:
-      return {1, SIZE_MAX};
-    case Kind::Call:
-      return {0, SIZE_MAX};
-    case Kind::Negate:
-    case Kind::Not:
-    case Kind::IsNull:
-    case Kind::IsPresent:
-    case Kind::Convert:
-      return {1, 1};
-    default:
-      return {2, 2};
-  }
-}
 
 void add_to(LiteralSet& set, const Expression& literal) {
   const Value& value = literal.literal;
@@ -64,7 +40,7 @@ void add_to(LiteralSet& set, const Expression& literal) {
 }  // namespace
 
 void ProgramBuilder::compute(const Expression& expression, Slot slot) {
-  if (!within_limits(expression)) return;
+  if (!is_compilable(expression)) return;
   Input out = column(slot, expression.type);
   out.type.optional = true;  // its validity is written wherever the column has one
   if (!expression.type.is_vector()) return compute_into(expression, out, 0);
@@ -74,7 +50,7 @@ void ProgramBuilder::compute(const Expression& expression, Slot slot) {
 }
 
 void ProgramBuilder::require(const Expression& condition) {
-  if (!within_limits(condition)) return;
+  if (!is_compilable(condition)) return;
   if (condition.type != Type{.scalar = ScalarType::Bool}) return refuse(condition);
   const Held truth = value_of(condition, 0);
   emit({.kernel = discard_false, .a = truth.input});
@@ -86,31 +62,8 @@ std::expected<Program, Issue> ProgramBuilder::finish() && {
   return std::move(program_);
 }
 
-bool ProgramBuilder::within_limits(const Expression& expression) {
-  struct Pending {
-    const Expression* expression;
-    std::size_t depth;
-  };
-  std::vector<Pending> pending{{&expression, 1}};
-  std::size_t nodes = 0;
-  while (!pending.empty() && !issue_) {
-    const auto [at, depth] = pending.back();
-    pending.pop_back();
-    const auto [least, most] = arity(at->kind);
-    if (at->children.size() < least || at->children.size() > most) refuse(*at);
-    if (++nodes > max_nodes || depth > max_depth) {
-      issue_ = Issue{
-          .code = DiagnosticCode::K0101,
-          .message = fmt::format("an expression has at most {} parts, nested {} deep, counting "
-                                 "those of the functions it calls",
-                                 max_nodes, max_depth),
-          .help = "compute parts of it in columns of their own, by `derive`"};
-    }
-    for (const Expression& child : at->children) {
-      if (at->kind == Kind::In && child.kind == Kind::Literal) continue;
-      pending.push_back({&child, depth + 1});
-    }
-  }
+bool ProgramBuilder::is_compilable(const Expression& expression) {
+  if (!issue_) issue_ = find_fault(expression);
   return !issue_;
 }
 
@@ -214,13 +167,17 @@ void ProgramBuilder::compute_let(const Expression& expression, Input out, std::u
 
 ProgramBuilder::Held ProgramBuilder::operate(const Expression& expression, std::optional<Input> out,
                                              std::uint32_t selection) {
-  const Kernel kernel = operation_kernel(expression);
+  Kernel kernel = operation_kernel(expression);
   if (kernel == nullptr || issue_) {
     refuse(expression);
     return {};
   }
+  const Expression& first = expression.children[0];
+  const bool in_column = expression.kind == Kind::Element && first.kind == Kind::Column;
+  if (in_column) kernel = column_element_kernel(first.type.scalar);
   Instruction instruction{.kernel = kernel, .selection = selection};
-  const Held a = value_of(expression.children[0], selection);
+  const Held a =
+      in_column ? Held{.input = column(first.slot, first.type)} : value_of(first, selection);
   instruction.a = a.input;
   Held b;
   if (expression.children.size() > 1) {
@@ -402,10 +359,7 @@ void ProgramBuilder::skip_from(std::size_t choice) {
 }
 
 void ProgramBuilder::refuse(const Expression& expression) {
-  if (issue_) return;
-  issue_ = Issue{.code = DiagnosticCode::K0302,
-                 .message = fmt::format("`{}` cannot be computed as `{}`", expression.text,
-                                        to_string(expression.type))};
+  if (!issue_) issue_ = malformed(expression);
 }
 
 }  // namespace kaspar::nodes::expression

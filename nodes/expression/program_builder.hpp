@@ -14,11 +14,6 @@
 
 namespace kaspar::nodes::expression {
 
-/// What an expression may have at most, once functions are put in for their calls: memory and stack
-/// are bounded by it. Literals of an `in` do not count.
-inline constexpr std::size_t max_nodes = 20'000;
-inline constexpr std::size_t max_depth = 2'000;
-
 /// Register allocation follows the tree: an operand's scratch is free again once it is read. The
 /// expressions are copied from as far as they are needed.
 class ProgramBuilder {
@@ -27,7 +22,8 @@ class ProgramBuilder {
   void compute(const Expression& expression, Slot slot);
   /// Adds: discard the rows where `condition` is not true.
   void require(const Expression& condition);
-  /// The program, or why it cannot be: K0101 beyond the limits above, K0302 where a tree breaks the
+  /// The program, or why it cannot be: K0101 beyond the limits of
+  /// expression_limits.hpp, K0302 where a tree breaks the
   /// rules of expression.hpp.
   [[nodiscard]] std::expected<Program, Issue> finish() &&;
 
@@ -38,7 +34,7 @@ class ProgramBuilder {
     bool scratch = false;
   };
 
-  bool within_limits(const Expression& expression);
+  bool is_compilable(const Expression& expression);
   Held value_of(const Expression& expression, std::uint32_t selection);
   /// Writes the validity too where `out` has one.
   void compute_into(const Expression& expression, Input out, std::uint32_t selection);

@@ -2,8 +2,8 @@
 #include <string>
 #include <vector>
 
+#include "nodes/expression/expression_limits.hpp"
 #include "nodes/expression/fallibility.hpp"
-#include "nodes/expression/program_builder.hpp"
 #include "runtime/core/node_descriptor.hpp"
 #include "test/unit/catch.hpp"
 
