@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 
 namespace kaspar::nodes::expression {
@@ -98,7 +99,8 @@ bool is_a(const Argument& argument, ScalarType type) {
   if (type == ScalarType::F64 && is.scalar == ScalarType::F32) return true;
   if (!argument.literal) return false;
   return (is.scalar == ScalarType::I64 && (type == ScalarType::F32 || type == ScalarType::F64)) ||
-         (is.scalar == ScalarType::F64 && type == ScalarType::F32);
+         (is.scalar == ScalarType::F64 && type == ScalarType::F32) ||
+         (is.scalar == ScalarType::String && type == ScalarType::Timestamp);
 }
 
 Resolution text_arguments(std::string_view name, std::span<const Argument> arguments,
@@ -141,12 +143,15 @@ Resolution ordered_arguments(std::string_view name, std::span<const Argument> ar
       return std::unexpected(wrong_argument(name, takes, arguments, i));
     }
   }
-  const Argument& first = arguments.front();
-  for (std::size_t i = 1; i < arguments.size(); ++i) {
+  // A literal adapts to the first that is none.
+  const auto decides =
+      std::ranges::find_if(arguments, [](const Argument& argument) { return !argument.literal; });
+  const Argument& first = decides == arguments.end() ? arguments.front() : *decides;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
     const Argument& other = arguments[i];
     const bool fits = first.type.is_text() ? other.type.is_text()
                       : is_number(first)   ? is_number(other)
-                                           : other.type.scalar == first.type.scalar;
+                                           : is_a(other, first.type.scalar);
     if (!fits) {
       return std::unexpected(wrong_argument(
           name, fmt::format("arguments of one type, here `{}`", to_string(first.type.scalar)),
@@ -159,13 +164,10 @@ Resolution ordered_arguments(std::string_view name, std::span<const Argument> ar
   if (first.type.is_text()) return same_types(arguments.size(), ScalarType::String);
   if (!is_number(first)) return same_types(arguments.size(), first.type.scalar);
   if (const auto number = common_number(arguments)) return same_types(arguments.size(), *number);
-  // An i64 beside floats: name the first that is not as the ones before.
-  const bool first_whole = first.type.scalar == ScalarType::I64;
-  std::size_t at = 1;
-  while (at + 1 < arguments.size() &&
-         (arguments[at].type.scalar == ScalarType::I64) == first_whole) {
-    ++at;
-  }
+  // An i64 beside floats: name the first that is not as the one that decides.
+  const bool whole = first.type.scalar == ScalarType::I64;
+  std::size_t at = 0;
+  while ((arguments[at].type.scalar == ScalarType::I64) == whole) ++at;
   return std::unexpected(wrong_argument(
       name, fmt::format("arguments of one type, here `{}`", to_string(first.type.scalar)),
       arguments, at, "convert the `i64`: `to_f64(…)`"));

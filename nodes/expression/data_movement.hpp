@@ -17,6 +17,8 @@ void set_valid(const Instruction& instruction, Frame& frame);
 /// out = a meta field; `constant` is the name of a Header. A record without a timestamp fails
 /// (K0905) unless `a.type` is optional.
 [[nodiscard]] Kernel meta_kernel(MetaField field);
+/// Whether values of the field are of this type.
+[[nodiscard]] bool fits_meta_field(MetaField field, const Type& type);
 
 /// out = a is (not) null.
 void is_null(const Instruction& instruction, Frame& frame);

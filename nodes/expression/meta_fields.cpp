@@ -91,6 +91,21 @@ void read_header(const Instruction& instruction, Frame& frame) {
 
 }  // namespace
 
+bool fits_meta_field(MetaField field, const Type& type) {
+  if (type.is_vector()) return false;
+  switch (field) {
+    case MetaField::Topic:
+      return type.scalar == ScalarType::String;
+    case MetaField::Partition:
+    case MetaField::Offset:
+      return type.scalar == ScalarType::I64;
+    case MetaField::Timestamp:
+      return type.scalar == ScalarType::Timestamp;
+    default:
+      return type.is_text();
+  }
+}
+
 Kernel meta_kernel(MetaField field) {
   switch (field) {
     case MetaField::Key:

@@ -37,6 +37,10 @@ void add_to(LiteralSet& set, const Expression& literal) {
   set.singles.push_back(static_cast<float>(number));
 }
 
+bool is_truth(const Expression& expression) {
+  return expression.type.scalar == ScalarType::Bool && !expression.type.is_vector();
+}
+
 }  // namespace
 
 void ProgramBuilder::compute(const Expression& expression, Slot slot) {
@@ -51,7 +55,7 @@ void ProgramBuilder::compute(const Expression& expression, Slot slot) {
 
 void ProgramBuilder::require(const Expression& condition) {
   if (!is_compilable(condition)) return;
-  if (condition.type != Type{.scalar = ScalarType::Bool}) return refuse(condition);
+  if (!is_truth(condition)) return refuse(condition);
   const Held truth = value_of(condition, 0);
   emit({.kernel = discard_false, .a = truth.input});
   give_back(truth);
@@ -75,14 +79,16 @@ ProgramBuilder::Held ProgramBuilder::value_of(const Expression& expression,
     case Kind::Column:
       if (!expression.type.is_vector()) return {.input = column(expression.slot, expression.type)};
       break;
-    case Kind::Local:
-      if (const auto found = locals_.find(expression.local); found != locals_.end()) {
-        Input input = found->second;
-        input.type.optional = input.type.optional && expression.type.optional;
-        return {.input = input};
+    case Kind::Local: {
+      const auto found = locals_.find(expression.local);
+      if (found == locals_.end() || !keeps_value(found->second.type, expression.type)) {
+        refuse(expression);
+        return {};
       }
-      refuse(expression);
-      return {};
+      Input input = found->second;
+      input.type.optional = input.type.optional && expression.type.optional;
+      return {.input = input};
+    }
     case Kind::Convert:
       if (const Expression& from = expression.children[0];
           keeps_value(from.type, expression.type)) {
@@ -135,6 +141,7 @@ void ProgramBuilder::compute_into(const Expression& expression, Input out,
 void ProgramBuilder::compute_leaf(const Expression& expression, Input out,
                                   std::uint32_t selection) {
   if (expression.kind == Kind::Meta) {
+    if (!fits_meta_field(expression.meta, expression.type)) return refuse(expression);
     Instruction read{.kernel = meta_kernel(expression.meta), .out = out, .selection = selection};
     read.a.type = expression.type;
     if (expression.meta == MetaField::Header) {
@@ -205,7 +212,7 @@ ProgramBuilder::Held ProgramBuilder::operate(const Expression& expression, std::
 
 void ProgramBuilder::compute_logic(const Expression& expression, Input out,
                                    std::uint32_t selection) {
-  if (expression.type.scalar != ScalarType::Bool) return refuse(expression);
+  if (!is_truth(expression)) return refuse(expression);
   compute_into(expression.children[0], out, selection);
   const std::uint32_t undecided = open_selection();
   const std::size_t choice =
@@ -226,7 +233,7 @@ void ProgramBuilder::compute_case(const Expression& expression, Input out,
   const std::uint32_t rest = open_selection();
   const std::uint32_t chosen = open_selection();
   for (std::size_t i = 0; i + 1 < parts.size(); i += 2) {
-    if (parts[i].type.scalar != ScalarType::Bool) return refuse(parts[i]);
+    if (!is_truth(parts[i])) return refuse(parts[i]);
     const std::uint32_t from = i == 0 ? selection : rest;
     const Held condition = value_of(parts[i], from);
     const std::size_t choice = emit(
@@ -242,6 +249,7 @@ void ProgramBuilder::compute_case(const Expression& expression, Input out,
 
 void ProgramBuilder::compute_coalesce(const Expression& expression, Input out,
                                       std::uint32_t selection) {
+  if (!keeps_value(expression.children[0].type, expression.type)) return refuse(expression);
   const Held first = value_of(expression.children[0], selection);
   const std::uint32_t nulls = open_selection();
   const std::size_t choice = emit({.kernel = coalesce_kernel(out.type),
@@ -259,7 +267,7 @@ void ProgramBuilder::compute_membership(const Expression& expression, Input out,
                                         std::uint32_t selection) {
   const std::span<const Expression> others = std::span{expression.children}.subspan(1);
   const Type& type = expression.children[0].type;
-  if (type.is_vector() || expression.type.scalar != ScalarType::Bool) return refuse(expression);
+  if (type.is_vector() || !is_truth(expression)) return refuse(expression);
   LiteralSet& set = program_.sets_.emplace_back();
   for (const Expression& other : others) {
     if (other.type.is_vector() || other.type.scalar != type.scalar) return refuse(other);
@@ -314,6 +322,7 @@ Input ProgramBuilder::column(Slot slot, const Type& type) {
 }
 
 Input ProgramBuilder::constant(const Expression& literal) {
+  if (literal.type.is_vector()) refuse(literal);
   program_.literals_.push_back(literal);
   Type type = literal.type;
   type.optional = literal.literal.get<std::monostate>() != nullptr;

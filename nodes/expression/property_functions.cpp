@@ -185,14 +185,14 @@ std::vector<FunctionDescriptor> property_functions() {
       {.name = "hour",
        .summary = "The hour of a timestamp in UTC, 0 to 23",
        .parameters = "time",
-       .examples = {"hour(meta.timestamp) <= 23"},
+       .examples = {"hour(\"2009-02-13T23:31:30Z\") == 23"},
        .resolve =
            [](std::span<const Argument> arguments) { return resolve_time("hour", arguments); },
        .kernel = &hour_function},
       {.name = "day_of_week",
        .summary = "The day of the week of a timestamp in UTC: Monday is 1, Sunday is 7",
        .parameters = "time",
-       .examples = {"day_of_week(meta.timestamp) >= 1"},
+       .examples = {"day_of_week(\"2026-01-05T00:00:00Z\") == 1"},
        .resolve =
            [](std::span<const Argument> arguments) {
              return resolve_time("day_of_week", arguments);

@@ -137,7 +137,72 @@ void check_tree(std::uint64_t seed, Coverage& coverage) {
   coverage.filtered += kept.size();
 }
 
+/// Makes one node of the tree break the rules, perhaps.
+void damage(Random& random, Expression& expression) {
+  Expression* at = &expression;
+  while (!at->children.empty() && !random.one_in(3)) {
+    at = &at->children[random.below(at->children.size())];
+  }
+  const bool column = at->kind == Expression::Kind::Column;
+  switch (random.below(6)) {
+    case 0:
+      do {
+        if (!column) at->kind = static_cast<Expression::Kind>(random.below(28));
+      } while (!column && at->kind == Expression::Kind::Column);  // columns are as they are said
+      break;
+    case 1:
+      if (!column) at->type.scalar = static_cast<ScalarType>(random.below(8));
+      break;
+    case 2:
+      if (!column) at->type.width = static_cast<std::uint32_t>(random.below(3));
+      break;
+    case 3:
+      if (!at->children.empty()) at->children.pop_back();
+      break;
+    case 4: {
+      Expression copy = expression;
+      at->children.push_back(std::move(copy));
+      break;
+    }
+    default:
+      at->local = static_cast<std::uint32_t>(random.below(3));
+      at->meta = static_cast<MetaField>(random.below(7));
+      at->function = registry().functions()[random.below(registry().functions().size())].get();
+  }
+}
+
 }  // namespace
+
+TEST_CASE("a damaged tree is refused, or computed within its registers") {
+  std::size_t refused = 0;
+  constexpr std::uint64_t trees = 4000;
+  for (std::uint64_t seed = 1; seed <= trees; ++seed) {
+    INFO("seed " << seed);
+    Random random(seed);
+    RandomExpressions expressions(random, registry());
+    Type type{.scalar = static_cast<ScalarType>(random.below(8)), .optional = random.one_in(4)};
+    Expression expression = expressions.make(type, 4);
+    damage(random, expression);
+    const auto records = random_records(random, 20);
+    std::vector<Column> columns = random_columns();
+    const Slot result = static_cast<Slot>(columns.size());
+    columns.push_back({.name = "result", .type = expression.type});
+    Batch batch(columns, 20);
+    batch.reset(*records);
+    fill_randomly(random, batch);
+    ProgramBuilder builder;
+    builder.compute(expression, result);
+    const auto program = std::move(builder).finish();
+    if (!program) {
+      ++refused;
+      continue;
+    }
+    (void)is_fallible(expression);
+    const auto frame = program->make_frame();
+    program->run(batch, *frame);
+  }
+  CHECK(refused > trees / 4);
+}
 
 TEST_CASE("compiled expressions give what the reference evaluator gives") {
   Coverage coverage;

@@ -17,7 +17,8 @@ namespace kaspar {
 /// An argument as the checker sees it before it is converted.
 struct Argument {
   Type type;
-  /// A literal: an i64 one may become any numeric type, an f64 one f32 or f64, a string one bytes.
+  /// A literal: an i64 one may become any numeric type, an f64 one f32 or f64, a string one bytes
+  /// or a timestamp.
   bool literal = false;
 };
 
