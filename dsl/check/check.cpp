@@ -87,9 +87,11 @@ class ProgramChecker {
     if (!once(item, "deliver", deliver_item_)) return;
     if (item.damaged || deliver.guarantee.text == "at_least_once") return;
     if (deliver.guarantee.text != "exactly_once") {
-      report().unknown(deliver.guarantee.span, "guarantee", deliver.guarantee.text,
-                       {"at_least_once", "exactly_once"});
-      return;
+      Diagnostic diagnostic{
+          .span = deliver.guarantee.span,
+          .message = fmt::format("unknown guarantee `{}`", deliver.guarantee.text)};
+      suggest(diagnostic, deliver.guarantee.text, {"at_least_once", "exactly_once"});
+      return report().add(std::move(diagnostic));
     }
     program_.plan.guarantee = Guarantee::ExactlyOnce;
     std::vector<RelatedSpan> related;

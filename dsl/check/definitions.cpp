@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <utility>
 
 namespace kaspar::dsl {
@@ -45,6 +46,7 @@ bool FileDefinitions::enter(const ast::Name& name, Definition definition) {
     if (rows || name.text == "meta") {
       report.error(DiagnosticCode::K0202, name.span, fmt::format("`{}` is reserved", name.text),
                    "choose another name");
+      by_name.try_emplace(name.text, Definition{.span = name.span, .damaged = true, .used = true});
       return false;
     }
   }
@@ -62,10 +64,28 @@ bool FileDefinitions::enter(const ast::Name& name, Definition definition) {
       help = "give each a name of its own and join them: `from merge(A, B)`";
     }
   }
+  // Whether a use of the name means this or that cannot be told.
+  if (earlier->second.kind != definition.kind) earlier->second.kind = Definition::Kind::Unknown;
   report.error(DiagnosticCode::K0202, name.span, fmt::format("`{}` is defined twice", name.text),
                std::move(help), {{earlier->second.span, "first here"}});
   return false;
 }
+
+namespace {
+
+/// What `name` is called here if a used file has it: with its prefix.
+std::string in_used_file(const Program& program, const FileDefinitions& file, std::string_view name,
+                         const std::function<bool(const Definition&)>& fits) {
+  for (const auto& [prefix, used] : file.by_name) {
+    if (used.kind != Definition::Kind::Used || used.damaged) continue;
+    const auto& theirs = program.files[used.index]->by_name;
+    const auto found = theirs.find(name);
+    if (found != theirs.end() && fits(found->second)) return fmt::format("{}.{}", prefix, name);
+  }
+  return {};
+}
+
+}  // namespace
 
 Definition* find(Program& program, FileDefinitions& file, const ast::Name& name,
                  std::initializer_list<Definition::Kind> kinds, std::string_view what) {
@@ -91,7 +111,16 @@ Definition* find(Program& program, FileDefinitions& file, const ast::Name& name,
     if (fits(found->second)) return &found->second;
     if (found->second.kind == Definition::Kind::Unknown) return nullptr;
   }
+  if (in == &file && file.nameless_use &&
+      std::ranges::find(kinds, Definition::Kind::Used) != kinds.end()) {
+    return nullptr;
+  }
   if (!file.unknown.insert(fmt::format("{} {}", what, name.text)).second) return nullptr;
+  if (const std::string meant = in_used_file(program, *in, last, fits); !meant.empty()) {
+    file.report.error(DiagnosticCode::K0201, span, fmt::format("unknown {} `{}`", what, last),
+                      fmt::format("did you mean `{}`?", meant));
+    return nullptr;
+  }
   std::vector<std::string_view> names;
   for (const auto& [other, definition] : in->by_name) {
     if (fits(definition)) names.push_back(other);

@@ -91,6 +91,7 @@ struct FileDefinitions {
   Report report;
   std::map<std::string, Definition, std::less<>> by_name;
   std::set<std::string> unknown;  // names that were reported: once is enough
+  bool nameless_use = false;      // a damaged `use` may have meant any prefix
 
   /// Enters a name; reports one that is reserved or defined already.
   bool enter(const ast::Name& name, Definition definition);

@@ -330,8 +330,13 @@ void ExpressionChecker::unknown_column(const Node& node) {
     related.push_back(
         {item->second.span, fmt::format("`{}` is a {}", node.text, name_of(item->second.kind))});
   }
-  report_.unknown(node.span, scope_.rows ? "column" : "parameter", node.text, value_names(), {},
-                  std::move(related));
+  if (scope_.rows && scope_.columns.columns.empty() && related.empty()) {
+    report_.error(DiagnosticCode::K0201, node.span, fmt::format("unknown column `{}`", node.text),
+                  "a record has columns after `|> parse FORMAT as SCHEMA`");
+  } else {
+    report_.unknown(node.span, scope_.rows ? "column" : "parameter", node.text, value_names(), {},
+                    std::move(related));
+  }
   scope_.poisoned.insert(node.text);
 }
 
@@ -385,7 +390,13 @@ ExpressionChecker::Result ExpressionChecker::member(const Node& node) {
   }
   const auto parts = members(whole.text);
   if (!parts.empty()) {
-    report_.unknown(node.text_span, "member", node.text, parts, whole.text);
+    if (node.text == "label" && std::ranges::find(parts, "index") != parts.end()) {
+      report_.error(DiagnosticCode::K0201, node.text_span,
+                    fmt::format("`{}` has no `label`: the model names no classes", whole.text),
+                    "give the model its `labels: [\"…\", …]`");
+    } else {
+      report_.unknown(node.text_span, "member", node.text, parts, whole.text);
+    }
     return std::nullopt;
   }
   if (scope_.columns.find(whole.text) || scope_.parameters.contains(whole.text)) {

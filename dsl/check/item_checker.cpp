@@ -99,8 +99,9 @@ void ItemChecker::define_route(std::size_t index, const ast::Chain& chain) {
     for (std::size_t arm = 0; arm < stage.arms.size(); ++arm) {
       const ast::Name& target = stage.arms[arm].target;
       if (target.empty() || target.text == "drop" || !own.insert(target.text).second) continue;
-      const bool fresh =
-          file_.enter(target, {.kind = Definition::Kind::Stream, .index = program_.streams.size()});
+      const bool fresh = file_.enter(target, {.kind = Definition::Kind::Stream,
+                                              .index = program_.streams.size(),
+                                              .damaged = stage.damaged});
       if (!fresh) continue;
       program_.streams.push_back(
           {.item = index, .arm = true, .arm_index = arm, .span = target.span});

@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <string_view>
+#include <utility>
 
 #include "dsl/check/functions.hpp"
 
@@ -66,6 +67,7 @@ class SchemaChecker {
 
   bool origin(const ast::Field& field, Column& column) {
     if (!field.from) {
+      if (std::exchange(told_missing_, true)) return false;
       report_.error(DiagnosticCode::K0303, field.name.span,
                     fmt::format("other fields say where they come `from`, and `{}` does not",
                                 field.name.text),
@@ -121,6 +123,7 @@ class SchemaChecker {
   const ast::Schema& written_;
   Report& report_;
   SchemaDefinition made_;
+  bool told_missing_ = false;  // that some fields have a `from` and some none
 };
 
 }  // namespace

@@ -14,6 +14,8 @@ namespace {
 // Ways from the sources to a chain: each merge adds up those of its inputs.
 constexpr std::size_t most_paths = 256;
 
+constexpr std::string_view streams_or_sources = "source or stream";
+
 class StreamGraph {
  public:
   StreamGraph(Program& program, const ErrorHandling& on_error)
@@ -75,7 +77,7 @@ class StreamGraph {
       }
       const Definition* found =
           find(program_, file_, name, {Definition::Kind::Source, Definition::Kind::Stream},
-               "source or stream");
+               streams_or_sources);
       if (found == nullptr) continue;
       if (found->kind == Definition::Kind::Source) {
         input.source = found->index;
@@ -206,8 +208,15 @@ class StreamGraph {
   }
 
   void unread_arms() {
+    // A chain that reads a stream which is not there may have meant this one.
+    const bool misread = std::ranges::any_of(file_.unknown, [](const std::string& name) {
+      return name.starts_with(streams_or_sources);
+    });
+    if (misread) return;
     for (auto& [name, definition] : file_.by_name) {
-      if (definition.kind != Definition::Kind::Stream || definition.used) continue;
+      if (definition.kind != Definition::Kind::Stream || definition.used || definition.damaged) {
+        continue;
+      }
       const StreamDefinition& stream = program_.streams[definition.index];
       if (!stream.arm) continue;
       definition.used = true;  // it is said

@@ -39,6 +39,7 @@ class UsedFiles {
     for (const ast::Item& item : file.file.items) {
       const auto* use = std::get_if<ast::Use>(&item.data);
       if (use == nullptr) continue;
+      if (use->name.empty()) file.nameless_use = true;
       std::optional<std::size_t> index;
       if (use->file && use->file->kind == ast::Node::Kind::String) index = open(file, *use);
       file.enter(use->name, {.kind = Definition::Kind::Used,

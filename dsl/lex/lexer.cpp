@@ -55,7 +55,7 @@ constexpr std::array foreign_signs{
     ForeignSign{"|", "a stage starts with `|>`"},
     ForeignSign{"!", "write `not` for a negation"},
     ForeignSign{"&", "write `and`"},
-    ForeignSign{";", "leave it out: nothing ends an item or a stage"},
+    ForeignSign{";", "nothing ends an item or a stage, and entries are separated by `,`"},
     ForeignSign{"'", straight_quotes},
     ForeignSign{"`", straight_quotes},
     ForeignSign{"\u201C", straight_quotes},
@@ -70,6 +70,15 @@ constexpr std::array foreign_signs{
     ForeignSign{"\u3000", plain_blank, "ideographic space (U+3000)"},
     ForeignSign{"\u200B", "remove it", "zero width space (U+200B)"},
     ForeignSign{"\uFEFF", "remove it", "byte-order mark inside the file"},
+};
+
+/// Those of several characters that begin with a sign of the language.
+constexpr std::array foreign_digraphs{
+    ForeignSign{"->", "a stage starts with `|>`; an arm of a `route` is `CONDITION => STREAM`"},
+    ForeignSign{"<>", "write `!=`"},
+    ForeignSign{":=", "write `=`"},
+    ForeignSign{"&&", "write `and`"},
+    ForeignSign{"||", "write `or`"},
 };
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -107,12 +116,27 @@ class Lexer {
       } else if (c == '#') {
         const std::size_t end = std::min(text_.find('\n', at_), text_.size());
         buffer_.comments.push_back({offset(at_), offset(end)});
+        check_encoding(end);
         at_ = end;
       } else {
         break;
       }
     }
     return at_ != begin;
+  }
+
+  /// Of a comment up to `end`. Told once, for whoever writes comments so does it everywhere.
+  void check_encoding(std::size_t end) {
+    for (; at_ < end && !told_encoding_; ++at_) {
+      if (static_cast<unsigned char>(text_[at_]) < 0x80) continue;
+      const std::size_t length = utf8_length(text_.substr(at_, end - at_));
+      if (length == 0) {
+        told_encoding_ = true;
+        not_utf8(at_++);
+      } else {
+        at_ += length - 1;
+      }
+    }
   }
 
   static std::uint32_t offset(std::size_t at) { return static_cast<std::uint32_t>(at); }
@@ -133,6 +157,14 @@ class Lexer {
     if (is_digit(c)) return number();
     if (c == '"') return string();
     if (c == '/' && (peek(1) == '/' || peek(1) == '*')) return foreign_comment();
+    for (const ForeignSign& sign : foreign_digraphs) {
+      if (text_.substr(at_).starts_with(sign.sign)) {
+        const std::size_t begin = at_;
+        at_ += sign.sign.size();
+        return error(DiagnosticCode::K0101, begin, fmt::format("unexpected `{}`", sign.sign),
+                     std::string{sign.help});
+      }
+    }
     for (const Spelling& symbol : symbols) {
       if (text_.substr(at_).starts_with(symbol.text)) {
         const std::size_t begin = at_;
@@ -253,8 +285,8 @@ class Lexer {
     if (length == 0) {
       // One error for a run of bytes that are no text.
       while (at_ < text_.size() && utf8_length(text_.substr(at_)) == 0) ++at_;
-      return error(DiagnosticCode::K0101, begin, "the file is not UTF-8 here",
-                   "save the file in the encoding UTF-8");
+      told_encoding_ = true;
+      return not_utf8(begin);
     }
     const std::string_view found = text_.substr(begin, length);
     if (static_cast<unsigned char>(found.front()) < 0x20 || found == "\x7F") {
@@ -269,6 +301,11 @@ class Lexer {
                    std::string{known.help});
     }
     error(DiagnosticCode::K0101, begin, fmt::format("unexpected `{}`", found), "");
+  }
+
+  void not_utf8(std::size_t begin) {
+    error(DiagnosticCode::K0101, begin, "the file is not UTF-8 here",
+          "save the file in the encoding UTF-8");
   }
 
   /// The comment of another language; its text is no more of this one than a comment's is.
@@ -295,6 +332,7 @@ class Lexer {
   std::string_view text_;
   std::size_t at_ = 0;
   bool touches_ = false;
+  bool told_encoding_ = false;
   TokenBuffer buffer_;
 };
 

@@ -34,6 +34,13 @@ ast::Chain ChainParser::chain(ast::Name stream, bool& damaged) {
 }
 
 void ChainParser::inputs(ast::Chain& chain) {
+  const bool listed =
+      cursor_.is_word("merge") && cursor_.is(TokenKind::Name, 1) &&
+      (cursor_.is(TokenKind::Comma, 2) || (cursor_.is(TokenKind::Pipe, 2) && !cursor_.at_item(1)));
+  if (listed) {
+    cursor_.advance();
+    return cursor_.fail_expected("`(` after `merge`", "write `merge(A, B)`");
+  }
   if (!cursor_.is_word("merge") || !cursor_.is(TokenKind::OpenParen, 1)) {
     chain.inputs.push_back(
         cursor_.expect_name("a source or stream", "names stand without quotes: `from SOURCE`"));
@@ -62,9 +69,14 @@ bool ChainParser::without_mark(ast::Chain& chain) {
     chain.stages.push_back(stage(cursor_.peek().span));
     return true;
   }
-  if (cursor_.is(TokenKind::Name)) return false;  // an unknown item
+  // An item of an unknown word or without what it needs, not what the stage before would go on
+  // with.
+  const bool item = cursor_.is(TokenKind::Name, 1) || cursor_.is(TokenKind::String, 1) ||
+                    std::ranges::find(item_words, cursor_.text()) != item_words.end();
+  if (cursor_.is(TokenKind::Name) && item) return false;
   const Span start = cursor_.peek().span;
-  cursor_.fail_expected("`|>` or an item");
+  cursor_.fail_expected("`|>` or an item",
+                        cursor_.is(TokenKind::Arrow) ? "a stage starts with `|>`" : "");
   // Another sign in place of `|>`, as `|` or `->`: the stage itself is as meant.
   constexpr std::size_t longest_mark = 2;
   for (std::size_t length = 1; length <= longest_mark; ++length) {
@@ -74,7 +86,9 @@ bool ChainParser::without_mark(ast::Chain& chain) {
     chain.stages.push_back(stage(start));
     return true;
   }
-  // What was meant here is unknown, and so is what it would have done to the columns.
+  // What was meant here is unknown, and so is what it would have done to the columns; the stage
+  // before may have been meant to go on.
+  if (!chain.stages.empty()) chain.stages.back().damaged = true;
   chain.stages.push_back({.word = {}, .span = start, .damaged = true});
   return true;
 }
@@ -134,23 +148,30 @@ void ChainParser::standardize(ast::Stage& stage) {
 }
 
 void ChainParser::columns(ast::Stage& stage, bool with_values) {
+  const Span open = cursor_.peek().span;
   cursor_.expect(TokenKind::OpenBrace, "after the stage's word");
   while (!cursor_.lost() && !cursor_.is(TokenKind::CloseBrace)) {
     ast::Entry entry{
         .name = cursor_.expect_name("a column's name"), .quoted = false, .value = nullptr};
-    if (with_values && cursor_.expect(TokenKind::Equal, "after the column's name")) {
+    if (with_values && cursor_.expect(TokenKind::Equal, "after the column's name",
+                                      fmt::format("write `{} = VALUE`", entry.name.text))) {
       entry.value = expressions_.expression();
     }
     stage.columns.push_back(std::move(entry));
     if (!cursor_.accept(TokenKind::Comma)) break;
   }
-  cursor_.expect(TokenKind::CloseBrace, "at the end of the columns",
-                 "columns are separated by commas");
+  if (cursor_.lost() || cursor_.accept(TokenKind::CloseBrace)) return;
+  if (cursor_.is(TokenKind::Name) && !cursor_.at_item()) {
+    cursor_.fail_expected("`,` between columns", "put a comma after the column before");
+  } else {
+    cursor_.fail_unclosed(TokenKind::CloseBrace, open);
+  }
 }
 
 void ChainParser::apply(ast::Stage& stage) {
   stage.model = cursor_.expect_qualified("the model's name");
-  cursor_.expect(TokenKind::OpenParen, "after the model's name");
+  cursor_.expect(TokenKind::OpenParen, "after the model's name",
+                 fmt::format("write `apply {}(x) as y`", stage.model.text));
   while (!cursor_.lost() && !cursor_.is(TokenKind::CloseParen)) {
     stage.operands.push_back(expressions_.expression());
     if (!cursor_.accept(TokenKind::Comma)) break;
@@ -163,26 +184,62 @@ void ChainParser::apply(ast::Stage& stage) {
 }
 
 void ChainParser::route(ast::Stage& stage) {
+  const Span open = cursor_.peek().span;
   cursor_.expect(TokenKind::OpenBrace, "after `route`");
   bool otherwise = false;
-  while (!cursor_.lost() && !cursor_.is(TokenKind::CloseBrace)) {
+  while (!cursor_.lost() && !cursor_.is(TokenKind::CloseBrace) && !ends_route()) {
     ast::RouteArm arm;
     arm.span = cursor_.peek().span;
-    if (otherwise) return cursor_.fail("`else` is the last arm of a `route`");
+    if (otherwise) {
+      cursor_.fail("`else` is the last arm of a `route`", "move `else` behind the other arms");
+      break;
+    }
     if (cursor_.accept(TokenKind::Else)) {
       otherwise = true;
     } else {
       arm.condition = expressions_.expression();
     }
-    cursor_.expect(TokenKind::Arrow, "after the arm's condition");
+    if (!cursor_.expect(TokenKind::Arrow, "after the arm's condition",
+                        "an arm is written `CONDITION => STREAM`")) {
+      break;
+    }
     arm.target = cursor_.expect_name("a stream or `drop`");
     stage.arms.push_back(std::move(arm));
     if (!cursor_.accept(TokenKind::Comma)) break;
   }
-  if (!cursor_.lost() && !otherwise) {
-    return cursor_.fail("a `route` ends with an `else`", "add `else => drop` or `else => STREAM`");
+  if (!cursor_.lost()) end_route(open, otherwise);
+  if (cursor_.lost()) name_arms(stage);
+}
+
+bool ChainParser::ends_route(std::size_t ahead) const {
+  return cursor_.is(TokenKind::End, ahead) || cursor_.is(TokenKind::Pipe, ahead) ||
+         cursor_.at_item(ahead);
+}
+
+void ChainParser::end_route(Span open, bool otherwise) {
+  if (cursor_.is(TokenKind::CloseBrace)) {
+    if (otherwise) {
+      cursor_.advance();
+    } else {
+      cursor_.fail("a `route` ends with an `else`", "add `else => drop` or `else => STREAM`");
+    }
+  } else if (ends_route()) {
+    cursor_.fail_unclosed(TokenKind::CloseBrace, open);
+  } else {
+    cursor_.fail_expected("`,` between arms", "put a comma after the arm before");
   }
-  cursor_.expect(TokenKind::CloseBrace, "at the end of the route", "arms are separated by commas");
+}
+
+void ChainParser::name_arms(ast::Stage& stage) {
+  for (std::size_t at = 0; !cursor_.is(TokenKind::CloseBrace, at) && !ends_route(at); ++at) {
+    const bool mark = cursor_.is(TokenKind::Arrow, at) || cursor_.is(TokenKind::Colon, at) ||
+                      cursor_.is(TokenKind::Error, at);
+    if (!mark || !cursor_.is(TokenKind::Name, at + 1)) continue;
+    ast::RouteArm arm;
+    arm.span = cursor_.peek(at + 1).span;
+    arm.target = {.text = std::string{cursor_.text(at + 1)}, .span = arm.span};
+    stage.arms.push_back(std::move(arm));
+  }
 }
 
 }  // namespace kaspar::dsl

@@ -28,6 +28,11 @@ class ChainParser {
   void standardize(ast::Stage& stage);
   void apply(ast::Stage& stage);
   void route(ast::Stage& stage);
+  /// Whether what stands there belongs to no `route`.
+  [[nodiscard]] bool ends_route(std::size_t ahead = 0) const;
+  void end_route(Span open, bool otherwise);
+  /// The streams of the arms behind the mistake, so that those who read them are not reported too.
+  void name_arms(ast::Stage& stage);
 
   TokenCursor& cursor_;
   ExpressionParser& expressions_;

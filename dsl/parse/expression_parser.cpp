@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "dsl/parse/parse.hpp"
@@ -51,6 +52,23 @@ int level_of(TokenKind kind) {
   }
 }
 
+/// A word of other languages between operands, in lower case, and what is written instead.
+struct ForeignWord {
+  std::string_view word;
+  std::string_view help;
+};
+
+constexpr std::array foreign_words{
+    ForeignWord{"and", "write `and`"},
+    ForeignWord{"or", "write `or`"},
+    ForeignWord{"in", "write `in`"},
+    ForeignWord{"not", "write `not`"},
+    ForeignWord{"is", "write `== null` or `!= null`"},
+    ForeignWord{"between", "write `a <= x and x <= b`"},
+    ForeignWord{"like", "there are `contains`, `starts_with` and `ends_with`"},
+    ForeignWord{"mod", "write `%`"},
+};
+
 void grow(Node& node) {
   for (const NodePtr& child : node.children) node.height = std::max(node.height, child->height + 1);
 }
@@ -84,7 +102,11 @@ NodePtr ExpressionParser::expression() {
     cursor_.fail("nested too deeply", "name parts of it by `derive`");
     return error();
   }
-  if (!cursor_.is(TokenKind::If)) return binary(or_level);
+  if (!cursor_.is(TokenKind::If)) {
+    NodePtr node = binary(or_level);
+    if (!cursor_.lost()) refuse_foreign_words(*node);
+    return node;
+  }
   NodePtr node = make(Node::Kind::If, cursor_.advance().span);
   node->children.push_back(expression());
   if (!cursor_.expect(TokenKind::Then, "after the condition")) return error();
@@ -137,6 +159,30 @@ NodePtr ExpressionParser::binary(int level) {
     }
   }
   return left;
+}
+
+void ExpressionParser::refuse_foreign_words(const Node& before) {
+  const TokenKind kind = cursor_.peek().kind;
+  if (kind == TokenKind::Equal) return cursor_.fail("unexpected `=`", "`==` compares");
+  if (kind == TokenKind::Question) {
+    return cursor_.fail("unexpected `?`", "write `if CONDITION then A else B`");
+  }
+  const bool callable = before.kind == Node::Kind::Name || before.kind == Node::Kind::Member;
+  if (callable && (kind == TokenKind::OpenParen || kind == TokenKind::OpenBracket)) {
+    return cursor_.fail(
+        fmt::format("unexpected {}", describe(kind)),
+        "`(` of a call and `[` of an index touch what stands before them: `f(x)`, `x[0]`");
+  }
+  if (kind == TokenKind::Not) return cursor_.fail("unexpected `not`", "write `not (x in […])`");
+  if (kind != TokenKind::Name || cursor_.at_item()) return;
+  std::string word{cursor_.text()};
+  std::ranges::transform(word, word.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  for (const ForeignWord& foreign : foreign_words) {
+    if (foreign.word != word) continue;
+    return cursor_.fail(fmt::format("unexpected `{}`", cursor_.text()), std::string{foreign.help});
+  }
 }
 
 NodePtr ExpressionParser::unary() {
@@ -226,11 +272,17 @@ NodePtr ExpressionParser::primary() {
       node->text_span = token.span;
       break;
     case TokenKind::OpenParen: {
-      cursor_.advance();
+      const Span open = cursor_.advance().span;
       NodePtr inner = expression();
-      cursor_.expect(TokenKind::CloseParen, "after the expression");
+      if (!cursor_.accept(TokenKind::CloseParen))
+        cursor_.fail_unclosed(TokenKind::CloseParen, open);
       return inner;
     }
+    case TokenKind::Dot:
+      cursor_.fail_expected("an expression", cursor_.is(TokenKind::Integer, 1)
+                                                 ? fmt::format("write `0.{}`", cursor_.text(1))
+                                                 : std::string{});
+      return node;
     default:
       cursor_.fail_expected("an expression");
       return node;
@@ -250,7 +302,7 @@ void ExpressionParser::elements(Node& into, TokenKind close, bool values, Span o
   grow(into);
   if (cursor_.accept(close) || cursor_.lost()) return;
   if (cursor_.is(TokenKind::String) || cursor_.is(TokenKind::Integer) ||
-      cursor_.is(TokenKind::Float)) {
+      cursor_.is(TokenKind::Float) || (cursor_.is(TokenKind::Name) && !cursor_.at_item())) {
     cursor_.fail_expected("`,` between entries", "put a comma after the entry before");
   } else {
     cursor_.fail_unclosed(close, open);
@@ -300,6 +352,11 @@ NodePtr ExpressionParser::table() {
       entry.name.text = cursor_.tokens().value<StringLiteral>(cursor_.advance()).text();
     } else {
       entry.name = cursor_.expect_name("an entry's name");
+    }
+    if (cursor_.is(TokenKind::Colon)) {
+      cursor_.fail_expected("`=` after the entry's name",
+                            "an entry here is written `name = VALUE`");
+      break;
     }
     if (cursor_.accept(TokenKind::Equal)) entry.value = value();
     node->entries.push_back(std::move(entry));

@@ -21,6 +21,8 @@ class ExpressionParser {
  private:
   /// The brace at the end of entries of the form `name SIGN value`.
   void close_entries(TokenKind sign, Span open);
+  /// Reports what another language would go on with after an expression.
+  void refuse_foreign_words(const ast::Node& before);
   ast::NodePtr binary(int level);
   ast::NodePtr unary();
   ast::NodePtr postfix();

@@ -11,10 +11,6 @@ namespace {
 
 using ast::Name;
 
-const std::vector<std::string_view> item_words{"use",   "param",  "schema",  "fn",
-                                               "model", "source", "sink",    "stream",
-                                               "from",  "on",     "deliver", "test"};
-
 class ItemParser {
  public:
   ItemParser(const TokenBuffer& tokens, Diagnostics& diagnostics)
@@ -39,6 +35,7 @@ class ItemParser {
     if (!cursor_.is_word("pipe")) {
       cursor_.fail("a file starts with `pipe 1`", "write `pipe 1` as its first line");
       cursor_.recover(false);
+      headless_ = true;
       return;
     }
     cursor_.advance();
@@ -63,14 +60,20 @@ class ItemParser {
 
   void item() {
     const Span span = cursor_.peek().span;
-    if (!cursor_.is(TokenKind::Name))
-      return cursor_.fail_expected(
-          "an item", cursor_.is(TokenKind::Pipe) ? "a chain starts with `from SOURCE`" : "");
+    if (!cursor_.is(TokenKind::Name)) {
+      const bool dashes = cursor_.is(TokenKind::Minus) && cursor_.is(TokenKind::Minus, 1) &&
+                          cursor_.peek(1).touches;
+      return cursor_.fail_expected("an item", dashes ? "a comment starts with `#`"
+                                              : cursor_.is(TokenKind::Pipe)
+                                                  ? "a chain starts with `from SOURCE`"
+                                                  : "");
+    }
     const std::string word{cursor_.text()};
     if (word == "from") return chain(span, {});
     cursor_.advance();
     if (word == "pipe") {
       if (cursor_.is(TokenKind::Integer)) cursor_.advance();
+      if (std::exchange(headless_, false)) return;  // that it does not stand first is said
       return cursor_.fail_at(span, "`pipe` stands once, at the start of the file", {});
     }
     if (word == "use") return use(span);
@@ -89,7 +92,8 @@ class ItemParser {
     // What it would define is known by name, so that its uses are not reported too.
     Name name;
     if (cursor_.is(TokenKind::Name) &&
-        (cursor_.is(TokenKind::Equal, 1) || cursor_.is(TokenKind::OpenBrace, 1))) {
+        (cursor_.is(TokenKind::Equal, 1) || cursor_.is(TokenKind::OpenBrace, 1) ||
+         cursor_.is(TokenKind::Colon, 1) || cursor_.is(TokenKind::OpenParen, 1))) {
       name = cursor_.expect_name("its name");
     }
     cursor_.fail_unknown(span, word, "item", item_words);
@@ -99,7 +103,8 @@ class ItemParser {
   void use(Span span) {
     ast::Use use;
     use.file = cursor_.expect_string("the file to use");
-    cursor_.expect(TokenKind::As, "after the file");
+    cursor_.expect(TokenKind::As, "after the file",
+                   "its items are named through a prefix: `use \"…\" as NAME`");
     use.name = cursor_.expect_name("the name that its items get");
     add(span, std::move(use));
   }
@@ -124,6 +129,8 @@ class ItemParser {
 
   void fields(std::vector<ast::Field>& into, TokenKind close, bool with_from, Span open) {
     while (!cursor_.lost() && !cursor_.is(close)) {
+      if (cursor_.at_item() || cursor_.is(TokenKind::End))
+        return cursor_.fail_unclosed(close, open);
       ast::Field field{.name = cursor_.expect_name("a field's name")};
       cursor_.expect(TokenKind::Colon, "after the field's name",
                      fmt::format("write `{}: TYPE`", field.name.text));
@@ -228,6 +235,7 @@ class ItemParser {
   void test(Span span) {
     ast::Test test;
     test.name = cursor_.expect_string("the test's name");
+    const Span open = cursor_.peek().span;
     cursor_.expect(TokenKind::OpenBrace, "after the test's name");
     while (!cursor_.lost() && !cursor_.is(TokenKind::CloseBrace)) {
       if (cursor_.accept_word("feed")) {
@@ -243,6 +251,8 @@ class ItemParser {
           cursor_.fail_expected("`{` or `none` after the sink");
         }
         test.steps.emplace_back(std::move(expect));
+      } else if (cursor_.at_item() || cursor_.is(TokenKind::End)) {
+        cursor_.fail_unclosed(TokenKind::CloseBrace, open);
       } else {
         cursor_.fail_expected("`feed`, `expect` or `}`");
       }
@@ -255,6 +265,7 @@ class ItemParser {
   ExpressionParser expressions_;
   ChainParser chains_;
   ast::File file_;
+  bool headless_ = false;  // it does not start with `pipe 1`, and none was found yet
 };
 
 }  // namespace

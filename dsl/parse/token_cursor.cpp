@@ -6,6 +6,11 @@
 #include <utility>
 
 namespace kaspar::dsl {
+
+const std::vector<std::string_view> item_words{"use",   "param",  "schema",  "fn",
+                                               "model", "source", "sink",    "stream",
+                                               "from",  "on",     "deliver", "test"};
+
 namespace {
 
 bool is_reserved(TokenKind kind) { return kind >= TokenKind::And && kind <= TokenKind::As; }
@@ -106,6 +111,10 @@ ast::Name TokenCursor::expect_name(std::string_view what, std::string_view help)
     return {};
   }
   fail_expected(what, help);
+  if (is(TokenKind::String)) {
+    const std::string quoted = tokens_.value<StringLiteral>(peek()).text();
+    return {.text = quoted, .span = peek().span};
+  }
   std::size_t behind = 0;
   while (is(TokenKind::Error, behind)) ++behind;
   if (behind == 0 || !is(TokenKind::Name, behind)) return {};
@@ -137,12 +146,14 @@ ast::NodePtr TokenCursor::expect_string(std::string_view what) {
   return node;
 }
 
-bool TokenCursor::at_item() const {
-  if (!is(TokenKind::Name)) return false;
-  const std::string_view word = text();
-  const auto named_then = [&](TokenKind next) { return is(TokenKind::Name, 1) && is(next, 2); };
-  if (word == "pipe") return is(TokenKind::Integer, 1);
-  if (word == "use" || word == "test") return is(TokenKind::String, 1);
+bool TokenCursor::at_item(std::size_t ahead) const {
+  if (!is(TokenKind::Name, ahead)) return false;
+  const std::string_view word = text(ahead);
+  const auto named_then = [&](TokenKind next) {
+    return is(TokenKind::Name, ahead + 1) && is(next, ahead + 2);
+  };
+  if (word == "pipe") return is(TokenKind::Integer, ahead + 1);
+  if (word == "use" || word == "test") return is(TokenKind::String, ahead + 1);
   if (word == "param") return named_then(TokenKind::Colon);
   if (word == "schema") return named_then(TokenKind::OpenBrace);
   if (word == "fn") return named_then(TokenKind::OpenParen);
@@ -150,10 +161,13 @@ bool TokenCursor::at_item() const {
     return named_then(TokenKind::Equal);
   }
   if (word == "from") {
-    return is(TokenKind::Name, 1) && (is(TokenKind::Pipe, 2) || is(TokenKind::OpenParen, 2));
+    return is(TokenKind::Name, ahead + 1) &&
+           (is(TokenKind::Pipe, ahead + 2) || is(TokenKind::OpenParen, ahead + 2));
   }
-  if (word == "on") return is_word("error", 1);
-  if (word == "deliver") return is_word("at_least_once", 1) || is_word("exactly_once", 1);
+  if (word == "on") return is_word("error", ahead + 1);
+  if (word == "deliver") {
+    return is_word("at_least_once", ahead + 1) || is_word("exactly_once", ahead + 1);
+  }
   return false;
 }
 

@@ -12,6 +12,9 @@
 
 namespace kaspar::dsl {
 
+/// The words that items start with.
+extern const std::vector<std::string_view> item_words;
+
 /// After the first error of an item or stage the cursor is lost: every accept fails and nothing
 /// more is reported until recover().
 class TokenCursor {
@@ -55,7 +58,8 @@ class TokenCursor {
   bool expect(TokenKind kind, std::string_view after, std::string_view help = {});
   bool expect_word(std::string_view word, std::string_view after, std::string_view help = {});
   /// A name; empty and an error where none stands. A reserved word is K0202. Of a name behind
-  /// signs that are no text of the language the name is given, so that its uses are known.
+  /// signs that are no text of the language the name is given, so that its uses are known; so is
+  /// one in quotes.
   ast::Name expect_name(std::string_view what, std::string_view help = {});
   /// `N` or `N.N`.
   ast::Name expect_qualified(std::string_view what);
@@ -86,7 +90,7 @@ class TokenCursor {
   /// Skips to the next item, or, with `to_stage`, to the next `|>` if that comes first.
   void recover(bool to_stage);
   /// Whether an item starts at this token: its word, followed by what that item needs.
-  [[nodiscard]] bool at_item() const;
+  [[nodiscard]] bool at_item(std::size_t ahead = 0) const;
 
  private:
   /// The next token, as messages name it.
