@@ -13,10 +13,13 @@
 
 #include <toml++/toml.h>
 
+#include "runtime/core/toml_text.hpp"
+
 namespace kaspar::nodes::vectorize {
 namespace {
 
-constexpr std::uintmax_t max_file_size = 64u << 20;
+// The two arrays of a vector of 200,000 elements, in full digits; toml++ takes some fifty times it.
+constexpr std::uintmax_t max_file_size = 8u << 20;
 
 Issue issue(DiagnosticCode code, std::string message, std::string label, std::string help = {}) {
   return {.code = code,
@@ -27,8 +30,8 @@ Issue issue(DiagnosticCode code, std::string message, std::string label, std::st
 }
 
 Issue damaged(const std::string& path, std::string why) {
-  return issue(DiagnosticCode::K0405, fmt::format("the scaler file `{}` is damaged: {}", path, why),
-               std::move(why),
+  std::string message = fmt::format("the scaler file `{}` is damaged: {}", path, why);
+  return issue(DiagnosticCode::K0405, std::move(message), std::move(why),
                "it holds `mean = …` and `std = …`, each a number or an array of numbers");
 }
 
@@ -102,13 +105,18 @@ std::expected<std::shared_ptr<const Scaler>, Issue> load_scaler(const std::strin
                                  "paths are relative to the pipeline file"));
   }
   if (std::filesystem::file_size(path, error) > max_file_size) {
-    return std::unexpected(damaged(path, "it is larger than 64 MiB"));
+    return std::unexpected(damaged(path, "it is larger than 8 MiB"));
   }
-  std::ostringstream text;
-  text << file.rdbuf();
+  std::ostringstream read;
+  read << file.rdbuf();
+  const std::string_view text = read.view();
+  if (const auto refused = refuse_for_toml(text)) {
+    return std::unexpected(damaged(
+        path, fmt::format("line {}: {}", line_of(text, refused->offset), refused->message)));
+  }
   toml::table table;
   try {
-    table = toml::parse(text.view(), std::string_view{path});
+    table = toml::parse(text, std::string_view{path});
   } catch (const toml::parse_error& bad) {
     return std::unexpected(
         damaged(path, fmt::format("line {}: {}", bad.source().begin.line, bad.description())));

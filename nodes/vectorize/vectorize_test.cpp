@@ -191,3 +191,18 @@ TEST_CASE("vector refuses text and what may be null") {
   call.operands = {column(0, "n", {.scalar = ScalarType::I64})};
   CHECK_FALSE(node("vector").infer(call)->fallible);
 }
+
+TEST_CASE("a scaler file with what toml++ must not see is refused with its line") {
+  const Type f64{.scalar = ScalarType::F64};
+  const auto message = [&](std::string_view text) {
+    const TemporaryFile file{std::string{text}};
+    const auto inferred = node("standardize").infer(standardize(f64, file.path));
+    REQUIRE_FALSE(inferred.has_value());
+    CHECK(name_of(inferred.error().code) == "K0405");
+    return inferred.error().message;
+  };
+  CHECK(message("mean = 1\n\u00a7\nstd = 1\n")
+            .ends_with("line 2: only comments and strings hold characters beyond ASCII"));
+  CHECK(message("mean = " + std::string(1000, '['))
+            .ends_with("line 1: more than 32 brackets within each other"));
+}
