@@ -121,12 +121,13 @@ Resolution text_arguments(std::string_view name, std::span<const Argument> argum
 }
 
 Resolution float_arguments(std::string_view name, std::span<const Argument> arguments,
-                           std::string help) {
+                           std::string_view help) {
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const bool whole = !arguments[i].literal && arguments[i].type.scalar == ScalarType::I64;
     if (!is_number(arguments[i]) || whole) {
-      return std::unexpected(wrong_argument(name, "`f32` or `f64`", arguments, i,
-                                            whole && is_number(arguments[i]) ? help : ""));
+      return std::unexpected(
+          wrong_argument(name, "`f32` or `f64`", arguments, i,
+                         std::string{whole && is_number(arguments[i]) ? help : ""}));
     }
   }
   if (auto checked = none_null(name, arguments); !checked) {

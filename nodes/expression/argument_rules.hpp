@@ -31,7 +31,7 @@ using Resolution = std::expected<Signature, Issue>;
                                         ScalarType result);
 /// Numbers that are f32, f64 or literals; the result is of their type.
 [[nodiscard]] Resolution float_arguments(std::string_view name, std::span<const Argument> arguments,
-                                         std::string help);
+                                         std::string_view help);
 /// Arguments of one type of numbers, text, times or durations; the result is of that type.
 [[nodiscard]] Resolution ordered_arguments(std::string_view name,
                                            std::span<const Argument> arguments);

@@ -188,7 +188,7 @@ std::vector<FunctionDescriptor> number_functions() {
        .examples = {"floor(2.7) == 2.0", "floor(-2.5) == -3.0"},
        .resolve =
            [](std::span<const Argument> arguments) {
-             return float_arguments("floor", arguments, std::string{whole});
+             return float_arguments("floor", arguments, whole);
            },
        .kernel = &floor_function},
       {.name = "ceil",
@@ -197,7 +197,7 @@ std::vector<FunctionDescriptor> number_functions() {
        .examples = {"ceil(2.1) == 3.0", "ceil(-2.5) == -2.0"},
        .resolve =
            [](std::span<const Argument> arguments) {
-             return float_arguments("ceil", arguments, std::string{whole});
+             return float_arguments("ceil", arguments, whole);
            },
        .kernel = &ceil_function},
       {.name = "round",
@@ -206,7 +206,7 @@ std::vector<FunctionDescriptor> number_functions() {
        .examples = {"round(2.4) == 2.0", "round(2.5) == 3.0", "round(-2.5) == -3.0"},
        .resolve =
            [](std::span<const Argument> arguments) {
-             return float_arguments("round", arguments, std::string{whole});
+             return float_arguments("round", arguments, whole);
            },
        .kernel = &round_function},
       {.name = "sqrt",
@@ -215,7 +215,7 @@ std::vector<FunctionDescriptor> number_functions() {
        .examples = {"sqrt(9) == 3.0"},
        .resolve =
            [](std::span<const Argument> arguments) {
-             return float_arguments("sqrt", arguments, std::string{convert});
+             return float_arguments("sqrt", arguments, convert);
            },
        .kernel = &sqrt_function},
       {.name = "log",
@@ -224,7 +224,7 @@ std::vector<FunctionDescriptor> number_functions() {
        .examples = {"log(1) == 0.0"},
        .resolve =
            [](std::span<const Argument> arguments) {
-             return float_arguments("log", arguments, std::string{convert});
+             return float_arguments("log", arguments, convert);
            },
        .kernel = &log_function},
       {.name = "exp",
@@ -233,7 +233,7 @@ std::vector<FunctionDescriptor> number_functions() {
        .examples = {"exp(0) == 1.0"},
        .resolve =
            [](std::span<const Argument> arguments) {
-             return float_arguments("exp", arguments, std::string{convert});
+             return float_arguments("exp", arguments, convert);
            },
        .kernel = &exp_function},
       {.name = "pow",
@@ -244,7 +244,7 @@ std::vector<FunctionDescriptor> number_functions() {
        .most_arguments = 2,
        .resolve =
            [](std::span<const Argument> arguments) {
-             return float_arguments("pow", arguments, std::string{convert});
+             return float_arguments("pow", arguments, convert);
            },
        .kernel = &pow_function},
   };

@@ -100,6 +100,7 @@ Kernel call_kernel(const Expression& call) {
     return nullptr;
   }
   std::vector<Argument> arguments;
+  arguments.reserve(call.children.size());
   for (const Expression& child : call.children) arguments.push_back({.type = child.type});
   const auto signature = function->resolve(arguments);
   if (!signature || signature->result != call.type) return nullptr;

@@ -196,8 +196,8 @@ void fill_randomly(Random& random, Batch& batch) {
   }
   if (random.one_in(2)) return;
   const std::size_t rarity = 1 + random.below(6);
-  for (Row row = 0; row < batch.rows(); ++row) {
-    if (random.one_in(rarity)) batch.discard(row);
+  for (std::size_t row = 0; row < batch.rows(); ++row) {
+    if (random.one_in(rarity)) batch.discard(static_cast<Row>(row));
   }
   batch.end_stage();
 }
@@ -217,6 +217,7 @@ Expression RandomExpressions::node(Kind kind, Type type, std::vector<Expression>
 Expression RandomExpressions::call(std::string_view name, std::vector<Expression> arguments) {
   const FunctionDescriptor* const function = registry_.find_function(name);
   std::vector<Argument> types;
+  types.reserve(arguments.size());
   for (const Expression& argument : arguments) types.push_back({.type = argument.type});
   Expression made{
       .kind = Kind::Call, .type = function->resolve(types).value().result, .function = function};

@@ -1,4 +1,6 @@
 // filter, derive, keep and route, as the engine runs them.
+#include <fmt/format.h>
+
 #include <string>
 #include <vector>
 
@@ -37,7 +39,7 @@ const NodeDescriptor& stage(std::string_view name) {
 }
 
 Expression column(Slot slot, Type type) {
-  return {.kind = Kind::Column, .type = type, .slot = slot, .text = "c" + std::to_string(slot)};
+  return {.kind = Kind::Column, .type = type, .slot = slot, .text = fmt::format("c{}", slot)};
 }
 Expression number(std::int64_t value) {
   return {.kind = Kind::Literal, .type = i64, .literal = {value}, .text = std::to_string(value)};
