@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -48,7 +49,7 @@ class Diagnostics {
   void add(Diagnostic diagnostic) { entries_.push_back(std::move(diagnostic)); }
 
   /// What stands there is a secret: it is not shown in excerpts.
-  void hide(const SourceBuffer& source, Span span) { hidden_.push_back({&source, span}); }
+  void hide(const SourceBuffer& source, Span span) { hidden_[&source][span.begin] = span.end; }
   [[nodiscard]] bool hides(const SourceBuffer& source, std::uint32_t offset) const noexcept;
 
   /// Takes over those of another compilation, once each: files may use the same file.
@@ -68,12 +69,9 @@ class Diagnostics {
   [[nodiscard]] bool has_errors() const noexcept { return errors() != 0; }
 
  private:
-  struct Hidden {
-    const SourceBuffer* source;  // compared, never followed
-    Span span;
-  };
   std::vector<Diagnostic> entries_;
-  std::vector<Hidden> hidden_;
+  /// Ends of hidden spans by their beginnings, of each source; those are compared, never followed.
+  std::map<const SourceBuffer*, std::map<std::uint32_t, std::uint32_t>> hidden_;
 };
 
 /// For people: code, place, source line with a caret, related places, notes, help.

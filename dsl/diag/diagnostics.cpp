@@ -1,5 +1,8 @@
 #include <algorithm>
 #include <map>
+#include <set>
+#include <string_view>
+#include <tuple>
 
 #include "dsl/diag/diagnostic.hpp"
 
@@ -15,30 +18,28 @@ void Diagnostics::sort() {
 }
 
 void Diagnostics::append(const Diagnostics& others) {
-  const auto same = [](const Diagnostic& a, const Diagnostic& b) {
-    return a.code == b.code && a.span == b.span && a.message == b.message &&
-           a.source->path() == b.source->path();
+  using Identity = std::tuple<std::string_view, std::uint32_t, DiagnosticCode, std::string_view>;
+  const auto identity = [](const Diagnostic& entry) {
+    return Identity{entry.source->path(), entry.span.begin, entry.code, entry.message};
   };
-  const std::size_t before = entries_.size();
+  std::set<Identity> known;
+  entries_.reserve(entries_.size() + others.entries_.size());  // for `known` views the messages
+  for (const Diagnostic& entry : entries_) known.insert(identity(entry));
   for (const Diagnostic& entry : others.entries_) {
-    const auto end = entries_.begin() + static_cast<std::ptrdiff_t>(before);
-    if (std::none_of(entries_.begin(), end, [&](const Diagnostic& e) { return same(e, entry); })) {
-      entries_.push_back(entry);
-    }
+    if (!known.contains(identity(entry))) entries_.push_back(entry);
   }
   // A source without diagnostics goes, and another may come to lie where it was.
-  for (const Hidden& hidden : others.hidden_) {
-    if (std::any_of(others.entries_.begin(), others.entries_.end(),
-                    [&](const Diagnostic& e) { return e.source.get() == hidden.source; })) {
-      hidden_.push_back(hidden);
-    }
+  for (const Diagnostic& entry : others.entries_) {
+    const auto hidden = others.hidden_.find(entry.source.get());
+    if (hidden != others.hidden_.end()) hidden_.insert(*hidden);
   }
 }
 
 bool Diagnostics::hides(const SourceBuffer& source, std::uint32_t offset) const noexcept {
-  return std::any_of(hidden_.begin(), hidden_.end(), [&](const Hidden& hidden) {
-    return hidden.source == &source && hidden.span.begin <= offset && offset < hidden.span.end;
-  });
+  const auto spans = hidden_.find(&source);
+  if (spans == hidden_.end()) return false;
+  const auto next = spans->second.upper_bound(offset);
+  return next != spans->second.begin() && offset < std::prev(next)->second;
 }
 
 std::size_t Diagnostics::errors() const noexcept {

@@ -6,6 +6,8 @@
 namespace kaspar::dsl {
 namespace {
 
+constexpr std::size_t milestone_distance = 512;  // bytes
+
 constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 
 unsigned byte_at(std::string_view text, std::size_t index) {
@@ -52,6 +54,21 @@ SourceBuffer::SourceBuffer(std::string path, std::string bytes)
        end = all.find('\n', end + 1)) {
     line_begins_.push_back(static_cast<std::uint32_t>(end + 1));
   }
+  Milestone at;
+  while (at.offset < all.size()) {
+    if (milestones_.empty() || at.offset - milestones_.back().offset >= milestone_distance) {
+      milestones_.push_back(at);
+    }
+    at.offset +=
+        static_cast<std::uint32_t>(std::max<std::size_t>(1, utf8_length(all.substr(at.offset))));
+    ++at.code_points;
+  }
+}
+
+std::uint32_t SourceBuffer::code_points_before(std::uint32_t offset) const noexcept {
+  const auto next = std::ranges::upper_bound(milestones_, offset, {}, &Milestone::offset);
+  const Milestone from = next == milestones_.begin() ? Milestone{} : *std::prev(next);
+  return from.code_points + count_code_points(text().substr(from.offset, offset - from.offset));
 }
 
 std::uint32_t SourceBuffer::line_begin(std::uint32_t offset) const noexcept {
@@ -59,8 +76,10 @@ std::uint32_t SourceBuffer::line_begin(std::uint32_t offset) const noexcept {
 }
 
 std::string_view SourceBuffer::line_at(std::uint32_t offset) const noexcept {
-  const std::string_view rest = text().substr(line_begin(offset));
-  std::string_view line = rest.substr(0, rest.find('\n'));
+  const auto next = std::upper_bound(line_begins_.begin(), line_begins_.end(), offset);
+  const std::uint32_t begin = *std::prev(next);
+  std::string_view line =
+      text().substr(begin, next == line_begins_.end() ? std::string_view::npos : *next - 1 - begin);
   if (line.ends_with('\r')) line.remove_suffix(1);
   return line;
 }
@@ -69,7 +88,7 @@ Position SourceBuffer::position(std::uint32_t offset) const noexcept {
   const auto next = std::upper_bound(line_begins_.begin(), line_begins_.end(), offset);
   const std::uint32_t begin = *std::prev(next);
   return {.line = static_cast<std::uint32_t>(next - line_begins_.begin()),
-          .column = count_code_points(text().substr(begin, offset - begin)) + 1,
+          .column = code_points_before(offset) - code_points_before(begin) + 1,
           .byte = static_cast<std::uint32_t>(offset + mark_)};
 }
 

@@ -57,7 +57,15 @@ class SourceBuffer {
   std::string path_;
   std::string bytes_;
   std::size_t mark_ = 0;
+  /// Code points that begin before `offset`, counted from the nearest milestone.
+  [[nodiscard]] std::uint32_t code_points_before(std::uint32_t offset) const noexcept;
+
+  struct Milestone {
+    std::uint32_t offset = 0;  // where a code point begins
+    std::uint32_t code_points = 0;
+  };
   std::vector<std::uint32_t> line_begins_;
+  std::vector<Milestone> milestones_;  // so that places on a long line are found at once
 };
 
 /// Length in bytes of the well-formed UTF-8 sequence at the start of `text`; 0 if there is none.

@@ -18,6 +18,23 @@ TEST_CASE("columns count code points, bytes count a byte-order mark") {
   CHECK(marked.position(5) == Position{1, 6, 8});
 }
 
+TEST_CASE("places on a long line are those that counting from its start gives") {
+  std::string text = "first\n";
+  for (int i = 0; i < 3'000; ++i) text += i % 7 == 0 ? "\xE2\x82\xAC" : i % 11 == 0 ? "\xFF" : "ab";
+  text += "\nlast";
+  const SourceBuffer source("long.pipe", text);
+  for (std::uint32_t at = 0; at <= text.size(); ++at) {
+    const std::uint32_t begin = source.line_begin(at);
+    const std::string_view before = source.text().substr(begin, at - begin);
+    // Within a code point there is no place.
+    if (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0u) == 0x80u) continue;
+    REQUIRE(source.position(at).column == count_code_points(before) + 1);
+  }
+  CHECK(source.line_at(3) == "first");
+  CHECK(source.line_at(5) == "first");
+  CHECK(source.line_at(1'000) == std::string_view{text}.substr(6, text.size() - 11));
+}
+
 TEST_CASE("an empty file has one empty line") {
   const SourceBuffer empty("e.pipe", "");
   CHECK(empty.position(0) == Position{1, 1, 0});
