@@ -64,8 +64,9 @@ std::size_t Batch::column_bytes(std::span<const Column> slots, std::size_t capac
   return bytes;
 }
 
-Batch::Batch(std::span<const Column> slots, std::size_t capacity) : capacity_(capacity) {
-  const std::size_t bytes = column_bytes(slots, capacity);
+Batch::Batch(std::span<const Column> slots, std::size_t capacity, std::size_t inherited)
+    : capacity_(capacity) {
+  const std::size_t bytes = column_bytes(slots.subspan(inherited), capacity);
   if (bytes != 0) {
     memory_ = static_cast<std::byte*>(::operator new(bytes, std::align_val_t{column_alignment}));
     std::memset(memory_, 0, bytes);
@@ -73,31 +74,41 @@ Batch::Batch(std::span<const Column> slots, std::size_t capacity) : capacity_(ca
   std::byte* next = memory_;
   columns_.reserve(slots.size());
   for (const Column& slot : slots) {
-    ColumnBuffer column{.type = slot.type, .data = next};
+    ColumnBuffer& column = columns_.emplace_back();
+    column.type = slot.type;
+    if (columns_.size() <= inherited) continue;
+    column.data = next;
     next += data_bytes(slot.type, capacity);
     if (slot.type.optional) {
       column.valid = reinterpret_cast<std::uint8_t*>(next);
       next += valid_bytes(slot.type, capacity);
     }
-    columns_.push_back(column);
   }
   alive_.reserve(capacity);
-  outputs_.reserve(capacity);
 }
 
 Batch::~Batch() { ::operator delete(memory_, std::align_val_t{column_alignment}); }
 
-void Batch::reset(const RecordBatch& records) {
+void Batch::begin(const RecordBatch& records) {
   records_ = &records;
   rows_ = records.records.size();
-  alive_.resize(rows_);
-  std::iota(alive_.begin(), alive_.end(), Row{0});
   removed_.reset();
   any_removed_ = false;
   errors_.clear();
   outputs_.clear();
   text_.clear();
   stage_ = 0;
+}
+
+void Batch::reset(const RecordBatch& records) {
+  begin(records);
+  alive_.resize(rows_);
+  std::iota(alive_.begin(), alive_.end(), Row{0});
+}
+
+void Batch::reset(const RecordBatch& records, std::span<const Row> alive) {
+  begin(records);
+  alive_.assign(alive.begin(), alive.end());
 }
 
 void Batch::fail(Row row, DiagnosticCode code, std::string message) {
@@ -110,6 +121,10 @@ void Batch::end_stage() noexcept {
   if (!any_removed_) return;
   std::erase_if(alive_, [this](Row row) { return removed_.test(row); });
   any_removed_ = false;
+}
+
+void Batch::keep_before(Row row) noexcept {
+  alive_.erase(std::ranges::lower_bound(alive_, row), alive_.end());
 }
 
 }  // namespace kaspar

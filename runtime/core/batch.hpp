@@ -92,8 +92,8 @@ class TextArena {
 /// Pooled. One thread works on a batch at a time; the engine hands it from one to the next.
 class Batch {
  public:
-  /// Makes room for `capacity` rows of every slot.
-  Batch(std::span<const Column> slots, std::size_t capacity);
+  /// Makes room for `capacity` rows of every slot but the first `inherited` ones, which are bound.
+  Batch(std::span<const Column> slots, std::size_t capacity, std::size_t inherited = 0);
   Batch(const Batch&) = delete;
   Batch& operator=(const Batch&) = delete;
   ~Batch();
@@ -104,6 +104,14 @@ class Batch {
 
   /// Begins work on these records: all rows alive, no errors, no outputs.
   void reset(const RecordBatch& records);
+  /// The same with these rows alive, ascending.
+  void reset(const RecordBatch& records, std::span<const Row> alive);
+
+  /// Shows another batch's column as an inherited slot; that batch outlives the work on this one.
+  void bind(Slot slot, const ColumnBuffer& column) noexcept {
+    columns_[slot].data = column.data;
+    columns_[slot].valid = column.valid;
+  }
 
   [[nodiscard]] const RecordBatch& records() const noexcept { return *records_; }
   [[nodiscard]] const Record& record(std::size_t row) const noexcept {
@@ -131,6 +139,8 @@ class Batch {
   [[nodiscard]] bool removed(Row row) const noexcept { return removed_.test(row); }
   /// Takes failed and discarded rows out of alive().
   void end_stage() noexcept;
+  /// Takes this row and all after it out of alive().
+  void keep_before(Row row) noexcept;
 
   [[nodiscard]] std::span<const RowError> errors() const noexcept { return errors_; }
 
@@ -141,6 +151,8 @@ class Batch {
   [[nodiscard]] TextArena& text() noexcept { return text_; }
 
  private:
+  void begin(const RecordBatch& records);
+
   const RecordBatch* records_ = nullptr;
   std::size_t rows_ = 0;
   std::size_t capacity_ = 0;

@@ -35,6 +35,11 @@ struct RunSettings {
   std::optional<std::uint64_t> record_limit;
   /// Each stage its own graph node.
   bool fuse = true;
+  /// Best-effort branches hold back the others and drop nothing for want of room (tests, eval).
+  bool lossless_best_effort = false;
+  /// How long best-effort branches may go on once everything else is delivered, within the
+  /// deadline.
+  std::chrono::milliseconds best_effort_grace{2'000};
 };
 
 /// What a node's factory is given. Outlives everything made with it.

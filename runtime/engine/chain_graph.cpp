@@ -3,16 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
+#include <array>
+#include <cassert>
+#include <iterator>
 #include <string>
 #include <utility>
 
-#include "runtime/engine/source_driver.hpp"
-
 namespace kaspar::engine {
 namespace {
-
-constexpr std::size_t column_budget = 4u << 20;
 
 std::size_t record_bytes(const OutputRecord& record) {
   std::size_t bytes = record.key.size() + record.value.size();
@@ -20,23 +18,26 @@ std::size_t record_bytes(const OutputRecord& record) {
   return bytes;
 }
 
-}  // namespace
-
-std::size_t batch_capacity(const ChainPlan& chain) noexcept {
-  const std::size_t full = Batch::column_bytes(chain.slots, max_batch_records);
-  if (full <= column_budget) return max_batch_records;
-  return std::max<std::size_t>(1, max_batch_records * column_budget / full);
+// The rows whose arm this is; `room` holds as many as are alive.
+std::span<const Row> select_rows(const Batch& batch, Slot arm_slot, std::size_t arm,
+                                 std::span<Row> room) {
+  const auto* arms = batch.column(arm_slot).values<std::int64_t>();
+  std::size_t count = 0;
+  for (const Row row : batch.alive()) {
+    if (arms[row] == static_cast<std::int64_t>(arm)) room[count++] = row;
+  }
+  return room.first(count);
 }
+
+}  // namespace
 
 ChainGraph::ChainGraph(const ChainPlan& plan, RunState& state,
                        const std::map<std::size_t, std::unique_ptr<SinkPort>>& ports, bool fuse)
-    : plan_(plan),
-      state_(state),
-      capacity_(batch_capacity(plan)),
-      largest_record_(ports.at(*plan.sink)->sink->largest_record()),
-      stages_(std::make_unique<Stage[]>(plan.stages.size())) {
+    : plan_(plan), state_(state), stages_(std::make_unique<Stage[]>(plan.stages.size())) {
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     const StagePlan& stage = plan.stages[i];
+    // What is inherited belongs to other tickets too.
+    assert(std::ranges::all_of(stage.writes, [&](Slot s) { return s >= plan.inherited; }));
     stages_[i].work = stage.node->make_operator(
         {.call = stage.call, .writes = stage.writes, .resource = stage.resource});
     stages_[i].states =
@@ -44,52 +45,61 @@ ChainGraph::ChainGraph(const ChainPlan& plan, RunState& state,
     if (!fuse) segments_.push_back({i, i + 1});
   }
   if (fuse) segments_ = plan.segments;
-  edges_.push_back(std::make_unique<SinkEdge>(state, *ports.at(*plan.sink), written_));
+  if (segments_.empty()) segments_.push_back({0, 0});
+  if (plan.sink) {
+    sinks_.push_back(*plan.sink);
+    largest_record_ = ports.at(*plan.sink)->sink->largest_record();
+  }
+  if (plan.best_effort) return;  // its failed rows are dropped
   for (const StagePlan& stage : plan.stages) {
     if (stage.on_error.action != ErrorPolicy::Action::Sink) continue;
-    if (dead_edges_.contains(stage.on_error.sink)) continue;
-    dead_edges_[stage.on_error.sink] = edges_.size();
-    edges_.push_back(
-        std::make_unique<SinkEdge>(state, *ports.at(stage.on_error.sink), state.dead_letters));
+    if (std::ranges::find(sinks_, stage.on_error.sink) != sinks_.end()) continue;
+    sinks_.push_back(stage.on_error.sink);
   }
 }
 
-void ChainGraph::build(tbb::flow::graph& graph) {
+void ChainGraph::build(tbb::flow::graph& graph, tbb::flow::node_priority_t priority) {
   for (const Segment& segment : segments_) {
-    nodes_.push_back(std::make_unique<Node>(graph, tbb::flow::unlimited,
-                                            [this, segment](Ticket* ticket) noexcept {
-                                              run_segment(segment, *ticket);
-                                              return ticket;
-                                            }));
+    nodes_.push_back(std::make_unique<Node>(
+        graph, tbb::flow::unlimited,
+        [this, segment](Ticket* ticket) noexcept {
+          run_segment(segment, *ticket);
+          return ticket;
+        },
+        priority));
     if (nodes_.size() > 1) tbb::flow::make_edge(*nodes_[nodes_.size() - 2], *nodes_.back());
   }
 }
 
-void ChainGraph::dispatch(Flight& flight) {
-  Ticket* ticket = tickets_.take([this] {
-    auto made = std::make_unique<Ticket>(plan_.slots, capacity_);
+Ticket& ChainGraph::take_ticket(const Path& path, Flight& flight, Ticket* parent) {
+  Ticket* ticket = tickets_.take([&] {
+    auto made = std::make_unique<Ticket>(plan_.slots, capacity_, plan_.inherited);
     made->chain = this;
-    made->consignments = std::make_unique<Consignment[]>(edges_.size());
-    for (std::size_t i = 0; i < edges_.size(); ++i) {
-      made->consignments[i].ticket = made.get();
-      made->consignments[i].edge = edges_[i].get();
-    }
+    const std::size_t count = path.sinks.size() + path.queues.size();
+    made->consignments = std::make_unique<Consignment[]>(count);
+    for (std::size_t i = 0; i < count; ++i) made->consignments[i].ticket = made.get();
     return made;
   });
   ticket->flight = &flight;
-  ticket->pending = edges_.size();
-  ticket->batch.reset(flight.records);
-  nodes_.front()->try_put(ticket);
+  ticket->path = &path;
+  ticket->parent = parent;
+  if (parent != nullptr) {
+    for (const ColumnBinding& binding : path.input->columns) {
+      ticket->batch.bind(binding.to, parent->batch.column(binding.from));
+    }
+  }
+  return *ticket;
 }
 
 void ChainGraph::run_segment(const Segment& segment, Ticket& ticket) noexcept {
   Batch& batch = ticket.batch;
-  for (std::size_t i = segment.first; i < segment.last && !state_.abandoned; ++i) {
+  const std::atomic<bool>& abandoned = ticket.path->lane->abandoned;
+  for (std::size_t i = segment.first; i < segment.last && !abandoned; ++i) {
     Stage& stage = stages_[i];
     stage.records_in.fetch_add(batch.alive().size(), std::memory_order_relaxed);
     batch.begin_stage(static_cast<std::uint32_t>(i));
     if (!batch.alive().empty()) stage.work->process(batch, stage.states->local().get());
-    if (i + 1 == plan_.stages.size()) refuse_large(ticket);
+    if (plan_.sink && i + 1 == plan_.stages.size()) refuse_large(batch);
     batch.end_stage();
   }
   if (segment.last == plan_.stages.size()) complete(ticket);
@@ -97,8 +107,7 @@ void ChainGraph::run_segment(const Segment& segment, Ticket& ticket) noexcept {
 
 // A row that the sink would refuse fails in the `to` stage, while its dead letter can still be
 // written.
-void ChainGraph::refuse_large(Ticket& ticket) {
-  Batch& batch = ticket.batch;
+void ChainGraph::refuse_large(Batch& batch) {
   for (const OutputRecord& record : batch.outputs()) {
     const std::size_t bytes = record_bytes(record);
     if (bytes <= largest_record_) continue;
@@ -110,21 +119,93 @@ void ChainGraph::refuse_large(Ticket& ticket) {
 }
 
 void ChainGraph::complete(Ticket& ticket) noexcept {
-  for (std::size_t i = 0; i < edges_.size(); ++i) {
+  const Path& path = *ticket.path;
+  Flight& flight = *ticket.flight;
+  const std::size_t consignments = path.sinks.size() + path.queues.size();
+  for (std::size_t i = 0; i < consignments; ++i) {
     Consignment& consignment = ticket.consignments[i];
+    consignment.records = {};
     consignment.dead_records.clear();
     consignment.letters.clear();
-    consignment.last_of_edge = false;
+    consignment.rows.clear();
   }
+  if (path.lane->abandoned) abandon(ticket);
   if (!ticket.batch.errors().empty()) route_errors(ticket);
-  ticket.consignments[0].records = ticket.batch.outputs();
-  for (std::size_t i = 1; i < edges_.size(); ++i) {
-    ticket.consignments[i].records = ticket.consignments[i].dead_records;
+  // The one more is this function's own: until it ends, the ticket and the flight are there.
+  ticket.pending = consignments + path.next.size() + 1;
+  dispatch_children(ticket);
+  push_consignments(ticket);
+  if (path.lane->serial) {
+    if (flight.waiting.empty()) {
+      flight.owner->computed(flight);
+    } else {
+      Ticket& following = *flight.waiting.back();
+      flight.waiting.pop_back();
+      following.chain->put(following);
+    }
   }
-  // The ticket may be done and reused as soon as its last consignment is pushed.
-  const std::uint64_t sequence = ticket.flight->records.sequence;
-  const std::size_t edges = edges_.size();
-  for (std::size_t i = 0; i < edges; ++i) edges_[i]->push(sequence, ticket.consignments[i]);
+  release(ticket);
+}
+
+// Stages were skipped: there is nothing to hand on.
+void ChainGraph::abandon(Ticket& ticket) noexcept {
+  if (plan_.best_effort) {
+    counters_.best_effort_dropped += ticket.batch.alive().size();
+  } else {
+    ticket.flight->lost = true;
+  }
+  ticket.batch.keep_before(0);
+  ticket.batch.outputs().clear();
+}
+
+void ChainGraph::dispatch_children(Ticket& ticket) {
+  std::array<Row, max_batch_records> selected;
+  for (const Path* path : ticket.path->next) {
+    Ticket& child = path->chain->take_ticket(*path, *ticket.flight, &ticket);
+    if (path->input->arm) {
+      child.batch.reset(ticket.flight->records,
+                        select_rows(ticket.batch, *plan_.arm, *path->input->arm, selected));
+    } else {
+      child.batch.reset(ticket.flight->records, ticket.batch.alive());
+    }
+    if (path->lane->serial) {
+      ticket.flight->waiting.push_back(&child);
+    } else {
+      path->chain->put(child);
+    }
+  }
+}
+
+void ChainGraph::push_consignments(Ticket& ticket) {
+  const Path& path = *ticket.path;
+  Batch& batch = ticket.batch;
+  for (std::size_t i = 0; i < path.sinks.size(); ++i) {
+    Consignment& consignment = ticket.consignments[i];
+    consignment.records = consignment.dead_records;
+    if (i == 0 && plan_.sink) {
+      if (consignment.dead_records.empty()) {
+        consignment.records = batch.outputs();
+      } else {
+        consignment.mixed.clear();
+        std::ranges::merge(batch.outputs(), consignment.dead_records,
+                           std::back_inserter(consignment.mixed), {}, &OutputRecord::row,
+                           &OutputRecord::row);
+        consignment.records = consignment.mixed;
+      }
+    }
+    path.sinks[i].edge->push(*ticket.flight, path.sinks[i].place, consignment);
+  }
+  for (std::size_t i = 0; i < path.queues.size(); ++i) {
+    const auto& [outlet, input] = path.queues[i];
+    Consignment& consignment = ticket.consignments[path.sinks.size() + i];
+    if (input->arm) {
+      consignment.rows.resize(batch.alive().size());
+      consignment.rows.resize(select_rows(batch, *plan_.arm, *input->arm, consignment.rows).size());
+    } else {
+      consignment.rows.assign(batch.alive().begin(), batch.alive().end());
+    }
+    outlet.edge->push(*ticket.flight, outlet.place, consignment);
+  }
 }
 
 void ChainGraph::route_errors(Ticket& ticket) {
@@ -133,43 +214,58 @@ void ChainGraph::route_errors(Ticket& ticket) {
   errors.reserve(batch.errors().size());
   for (const RowError& error : batch.errors()) errors.push_back(&error);
   std::ranges::sort(errors, {}, [](const RowError* error) { return error->row; });
-  for (std::size_t i = 1; i < edges_.size(); ++i) {
-    ticket.consignments[i].letters.reserve(errors.size());  // dead records point at them
+  if (!plan_.best_effort) {
+    for (std::size_t i = 0; i < sinks_.size(); ++i) {
+      ticket.consignments[i].letters.reserve(errors.size());  // dead records point at them
+    }
   }
   for (const RowError* error : errors) {
-    const StagePlan& stage = plan_.stages[error->stage];
     stages_[error->stage].errors.fetch_add(1, std::memory_order_relaxed);
     state_.errors[static_cast<std::size_t>(error->code)].fetch_add(1, std::memory_order_relaxed);
-    if (stage.on_error.action == ErrorPolicy::Action::Drop) {
-      state_.dropped.fetch_add(1, std::memory_order_relaxed);
+    if (plan_.best_effort) {
+      ++counters_.best_effort_failed;
       continue;
     }
-    if (stage.on_error.action == ErrorPolicy::Action::Fail) {
-      end_run_at(*error, ticket);
-      return;
+    switch (plan_.stages[error->stage].on_error.action) {
+      case ErrorPolicy::Action::Drop:
+        state_.dropped.fetch_add(1, std::memory_order_relaxed);
+        break;
+      case ErrorPolicy::Action::Sink:
+        add_dead_letter(*error, ticket);
+        break;
+      case ErrorPolicy::Action::Fail:
+        end_run_at(*error, ticket);
+        return;
     }
-    const Record& record = batch.record(error->row);
-    const auto& spans = batch.records().spans;
-    Consignment& consignment = ticket.consignments[dead_edges_.at(stage.on_error.sink)];
-    DeadLetter& letter = consignment.letters.emplace_back();
-    letter = {.stage = stage.word, .code = error->code, .message = error->message};
-    letter.offset = record.offset;
-    if (record.span < spans.size()) {
-      letter.topic = spans[record.span].topic;
-      letter.partition = spans[record.span].partition;
-    }
-    consignment.dead_records.push_back({.key = record.key,
-                                        .value = record.value,
-                                        .dead_letter = &letter,
-                                        .row = error->row,
-                                        .has_key = record.has_key,
-                                        .has_value = record.has_value});
   }
+}
+
+void ChainGraph::add_dead_letter(const RowError& error, Ticket& ticket) {
+  const Batch& batch = ticket.batch;
+  const StagePlan& stage = plan_.stages[error.stage];
+  const Record& record = batch.record(error.row);
+  const auto& spans = batch.records().spans;
+  const auto sink = std::ranges::find(sinks_, stage.on_error.sink) - sinks_.begin();
+  Consignment& consignment = ticket.consignments[static_cast<std::size_t>(sink)];
+  DeadLetter& letter = consignment.letters.emplace_back();
+  letter = {.stage = stage.word, .code = error.code, .message = error.message};
+  letter.offset = record.offset;
+  if (record.span < spans.size()) {
+    letter.topic = spans[record.span].topic;
+    letter.partition = spans[record.span].partition;
+  }
+  consignment.dead_records.push_back({.key = record.key,
+                                      .value = record.value,
+                                      .dead_letter = &letter,
+                                      .row = error.row,
+                                      .has_key = record.has_key,
+                                      .has_value = record.has_value});
 }
 
 // Rows before the one that ends the run are still written; nothing after it is.
 void ChainGraph::end_run_at(const RowError& error, Ticket& ticket) {
   Batch& batch = ticket.batch;
+  Flight& flight = *ticket.flight;
   const StagePlan& stage = plan_.stages[error.stage];
   const Record& record = batch.record(error.row);
   std::string where;
@@ -180,9 +276,15 @@ void ChainGraph::end_run_at(const RowError& error, Ticket& ticket) {
   } else if (record.offset >= 0) {
     where = fmt::format(" (record {})", record.offset);
   }
-  std::erase_if(batch.outputs(), [&](const OutputRecord& r) { return r.row > error.row; });
-  ticket.flight->lost = true;
-  for (std::size_t i = 0; i < edges_.size(); ++i) ticket.consignments[i].last_of_edge = true;
+  batch.keep_before(error.row);
+  flight.lost = true;
+  const auto lower = [](auto& atomic, auto value) {
+    auto known = atomic.load();
+    while (value < known && !atomic.compare_exchange_weak(known, value)) {
+    }
+  };
+  lower(flight.first_bad, std::uint32_t{error.row});
+  lower(ticket.path->lane->ended_at, flight.records.sequence);
   state_.fail({.status = ExitStatus::Failed,
                .message = fmt::format("{}:{}:{}: a row failed in `{}`: {}: {}{}", stage.place.file,
                                       stage.place.line, stage.place.column, stage.word,
@@ -190,15 +292,11 @@ void ChainGraph::end_run_at(const RowError& error, Ticket& ticket) {
                .help = "say `else drop` or `else SINK` after the stage to go on past such rows"});
 }
 
-void ChainGraph::finish(Ticket& ticket) noexcept {
-  if (ticket.pending.fetch_sub(1) != 1) return;
-  Flight& flight = *ticket.flight;
-  ticket.chain->tickets_.give_back(&ticket);
-  if (flight.tickets.fetch_sub(1) == 1) flight.driver->finish(flight);
-}
-
 ChainCount ChainGraph::counts() const {
-  ChainCount count{.records_written = written_};
+  ChainCount count{.records_written = counters_.written,
+                   .best_effort_failed = counters_.best_effort_failed,
+                   .best_effort_dropped = counters_.best_effort_dropped};
+  if (plan_.best_effort) count.best_effort_dropped += counters_.unconfirmed;
   for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
     count.stages.push_back({.word = plan_.stages[i].word,
                             .records_in = stages_[i].records_in,

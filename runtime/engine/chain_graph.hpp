@@ -9,12 +9,12 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <span>
 #include <vector>
 
 #include "runtime/core/operator.hpp"
 #include "runtime/core/plan.hpp"
 #include "runtime/engine/engine.hpp"
+#include "runtime/engine/lane.hpp"
 #include "runtime/engine/pool.hpp"
 #include "runtime/engine/run_state.hpp"
 #include "runtime/engine/sink_edge.hpp"
@@ -22,8 +22,13 @@
 
 namespace kaspar::engine {
 
-/// Rows that a batch of this chain has room for: about 4 MiB of columns, 1 to 1024 rows.
-[[nodiscard]] std::size_t batch_capacity(const ChainPlan& chain) noexcept;
+/// Records of a chain, by what became of them.
+struct ChainCounters {
+  std::atomic<std::uint64_t> written{0};
+  std::atomic<std::uint64_t> unconfirmed{0};  // handed to a sink that has not told yet
+  std::atomic<std::uint64_t> best_effort_failed{0};
+  std::atomic<std::uint64_t> best_effort_dropped{0};
+};
 
 class ChainGraph {
  public:
@@ -31,17 +36,22 @@ class ChainGraph {
   ChainGraph(const ChainPlan& plan, RunState& state,
              const std::map<std::size_t, std::unique_ptr<SinkPort>>& ports, bool fuse);
 
+  /// Rows that its tickets have room for; before the first one is taken.
+  void set_capacity(std::size_t rows) noexcept { capacity_ = rows; }
+
   /// Makes the nodes; inside the arena that is to run them.
-  void build(tbb::flow::graph& graph);
+  void build(tbb::flow::graph& graph, tbb::flow::node_priority_t priority);
 
-  /// Sends a ticket for the flight into the graph.
-  void dispatch(Flight& flight);
-
-  /// A consignment of the ticket is delivered or given up; after the last one, the ticket is done.
-  static void finish(Ticket& ticket) noexcept;
+  /// A ticket for the flight, its columns bound to the parent's; its batch is not yet reset.
+  [[nodiscard]] Ticket& take_ticket(const Path& path, Flight& flight, Ticket* parent);
+  /// Sends the ticket into the graph.
+  void put(Ticket& ticket) { nodes_.front()->try_put(&ticket); }
+  void give_back(Ticket& ticket) noexcept { tickets_.give_back(&ticket); }
 
   [[nodiscard]] const ChainPlan& plan() const noexcept { return plan_; }
-  [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+  /// Sinks that its tickets write to: that of its outputs first, then those of dead letters only.
+  [[nodiscard]] const std::vector<std::size_t>& sinks() const noexcept { return sinks_; }
+  [[nodiscard]] ChainCounters& counters() noexcept { return counters_; }
   [[nodiscard]] ChainCount counts() const;
 
  private:
@@ -56,20 +66,23 @@ class ChainGraph {
   };
 
   void run_segment(const Segment& segment, Ticket& ticket) noexcept;
-  void refuse_large(Ticket& ticket);
+  void refuse_large(Batch& batch);
   void complete(Ticket& ticket) noexcept;
+  void abandon(Ticket& ticket) noexcept;
   void route_errors(Ticket& ticket);
+  void add_dead_letter(const RowError& error, Ticket& ticket);
   void end_run_at(const RowError& error, Ticket& ticket);
+  void dispatch_children(Ticket& ticket);
+  void push_consignments(Ticket& ticket);
 
   const ChainPlan& plan_;
   RunState& state_;
-  std::size_t capacity_;
-  std::size_t largest_record_;
+  std::size_t capacity_ = 0;
+  std::size_t largest_record_ = 0;
   std::vector<Segment> segments_;
   std::unique_ptr<Stage[]> stages_;
-  std::atomic<std::uint64_t> written_{0};
-  std::vector<std::unique_ptr<SinkEdge>> edges_;   // the first one takes the outputs
-  std::map<std::size_t, std::size_t> dead_edges_;  // by sink: which of edges_
+  ChainCounters counters_;
+  std::vector<std::size_t> sinks_;
   std::vector<std::unique_ptr<Node>> nodes_;
   Pool<Ticket> tickets_;
 };

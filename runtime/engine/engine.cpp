@@ -12,10 +12,10 @@
 #include <utility>
 
 #include "runtime/engine/available_cpus.hpp"
-#include "runtime/engine/chain_graph.hpp"
 #include "runtime/engine/run_state.hpp"
 #include "runtime/engine/sink_edge.hpp"
 #include "runtime/engine/source_driver.hpp"
+#include "runtime/engine/topology.hpp"
 
 namespace kaspar::engine {
 namespace {
@@ -25,8 +25,21 @@ using std::chrono::milliseconds;
 constexpr std::size_t most_batches = 256;
 constexpr std::size_t most_payload = 1u << 20;
 
-// Batches take half of the budget; fetch queues, producer queues and models share the rest.
-std::size_t batch_budget(const RunSettings& settings) { return settings.memory_budget / 2; }
+// Batches take half of the budget, best-effort branches a quarter of that if there are any; fetch
+// queues, producer queues and models share the rest.
+struct BatchBudget {
+  std::size_t flights = 0;
+  std::size_t queues = 0;
+
+  BatchBudget(const Plan& plan, const RunSettings& settings)
+      : flights(std::max<std::size_t>(1, settings.memory_budget / 2)) {
+    const bool queued = std::ranges::any_of(
+        plan.chains, [](const ChainPlan& chain) { return chain.queue_rows != 0; });
+    if (!queued) return;
+    queues = flights / 4;
+    flights -= queues;
+  }
+};
 
 // Endpoints of one kind are made together: all Kafka sources share a consumer.
 using Groups = std::vector<std::pair<const NodeDescriptor*, std::vector<EndpointCall>>>;
@@ -49,6 +62,7 @@ class Engine::Run {
   Run(const Plan& plan, const RunContext& context, Endpoints endpoints)
       : plan_(plan),
         context_(context),
+        budget_(plan, context.settings),
         endpoints_(std::move(endpoints)),
         threads_(context.settings.threads != 0 ? context.settings.threads : available_cpus()),
         // The thread in wait_for_all counts as one of them.
@@ -60,13 +74,20 @@ class Engine::Run {
     // Sinks go first: they may still tell their listeners.
     if (graph_thread_.joinable()) {
       state_->abandoned = true;
-      arena_.execute([this] { graph_->release_wait(); });
+      state_->best_effort_abandoned = true;
+      arena_.execute([this] {
+        graph_->release_wait();
+        if (best_effort_graph_) best_effort_graph_->release_wait();
+      });
       graph_thread_.join();
     }
     for (auto& [index, port] : ports_) port->sink.reset();
     drivers_.clear();
-    chains_.clear();
-    arena_.execute([this] { graph_.reset(); });
+    topology_.reset();
+    arena_.execute([this] {
+      graph_.reset();
+      best_effort_graph_.reset();
+    });
   }
 
   std::expected<void, Failure> open();
@@ -80,22 +101,29 @@ class Engine::Run {
 
  private:
   std::expected<void, Failure> make_sinks();
+  std::expected<void, Failure> make_sources();
+  void make_graphs();
   void add_driver(std::unique_ptr<Source> source, const std::set<std::size_t>& endpoints);
+  void start_graphs();
   void drain();
-  void close_sinks();
+  void drain_best_effort();
+  template <class Which>
+  void close_sinks(Which which);
   [[nodiscard]] milliseconds remaining();
   [[nodiscard]] RunReport report();
 
   const Plan& plan_;
   const RunContext& context_;
+  const BatchBudget budget_;
   Endpoints endpoints_;
   std::size_t threads_;
   tbb::global_control parallelism_;
   tbb::task_arena arena_;
   std::unique_ptr<RunState> state_;
   std::unique_ptr<tbb::flow::graph> graph_;
-  std::map<std::size_t, std::unique_ptr<SinkPort>> ports_;
-  std::vector<std::unique_ptr<ChainGraph>> chains_;
+  std::unique_ptr<tbb::flow::graph> best_effort_graph_;  // so that the end of the other is its own
+  SinkPorts ports_;
+  std::unique_ptr<Topology> topology_;
   std::vector<std::unique_ptr<SourceDriver>> drivers_;
   std::thread graph_thread_;
   std::mutex early_;
@@ -131,33 +159,19 @@ std::expected<void, Failure> Engine::Run::make_sinks() {
 
 void Engine::Run::add_driver(std::unique_ptr<Source> source,
                              const std::set<std::size_t>& endpoints) {
-  std::map<std::size_t, std::vector<ChainGraph*>> readers;
-  for (const auto& chain : chains_) {
-    if (endpoints.contains(*chain->plan().inputs[0].source)) {
-      readers[*chain->plan().inputs[0].source].push_back(chain.get());
-    }
+  std::map<std::size_t, Lane*> lanes;
+  for (const auto& [endpoint, lane] : topology_->lanes()) {
+    if (endpoints.contains(endpoint)) lanes[endpoint] = lane.get();
   }
   const std::size_t payload =
-      std::clamp<std::size_t>(batch_budget(context_.settings) / 16, 16u << 10, most_payload);
-  drivers_.push_back(
-      std::make_unique<SourceDriver>(*state_, std::move(source), std::move(readers), payload));
+      std::clamp<std::size_t>(budget_.flights / 16, 16u << 10, most_payload);
+  drivers_.push_back(std::make_unique<SourceDriver>(*state_, std::move(source), std::move(lanes),
+                                                    topology_->capacity(), payload));
 }
 
-std::expected<void, Failure> Engine::Run::open() {
-  {
-    const std::lock_guard lock(early_);
-    const std::size_t budget = std::max<std::size_t>(1, batch_budget(context_.settings));
-    state_ = std::make_unique<RunState>(context_, most_batches, budget);
-    if (stop_requested_) state_->stop();
-  }
-  if (auto made = make_sinks(); !made) return made;
-  arena_.execute([this] { graph_ = std::make_unique<tbb::flow::graph>(); });
-  for (const ChainPlan& chain : plan_.chains) {
-    chains_.push_back(std::make_unique<ChainGraph>(chain, *state_, ports_, context_.settings.fuse));
-    arena_.execute([this] { chains_.back()->build(*graph_); });
-  }
+std::expected<void, Failure> Engine::Run::make_sources() {
   std::set<std::size_t> used;
-  for (const ChainPlan& chain : plan_.chains) used.insert(*chain.inputs[0].source);
+  for (const auto& [endpoint, lane] : topology_->lanes()) used.insert(endpoint);
   for (auto& [index, source] : endpoints_.sources) {
     if (used.erase(index) != 0) add_driver(std::move(source), {index});
   }
@@ -174,16 +188,54 @@ std::expected<void, Failure> Engine::Run::open() {
   return {};
 }
 
+void Engine::Run::make_graphs() {
+  const bool queues = !topology_->queues().empty();
+  graph_ = std::make_unique<tbb::flow::graph>();
+  if (queues) best_effort_graph_ = std::make_unique<tbb::flow::graph>();
+  for (std::size_t i = 0; i < topology_->chains().size(); ++i) {
+    if (topology_->detached(i)) {
+      topology_->chains()[i]->build(*best_effort_graph_, tbb::flow::no_priority);
+    } else {
+      topology_->chains()[i]->build(*graph_, queues ? 1 : tbb::flow::no_priority);
+    }
+  }
+}
+
+std::expected<void, Failure> Engine::Run::open() {
+  {
+    const std::lock_guard lock(early_);
+    state_ = std::make_unique<RunState>(context_, most_batches, budget_.flights);
+    if (stop_requested_) state_->stop();
+  }
+  if (auto made = make_sinks(); !made) return made;
+  topology_ = std::make_unique<Topology>(plan_, *state_, ports_, threads_, budget_.queues);
+  arena_.execute([this] { make_graphs(); });
+  return make_sources();
+}
+
+// One thread of the arena is our own: with one CPU it is the only one.
+void Engine::Run::start_graphs() {
+  arena_.execute([this] {
+    graph_->reserve_wait();
+    if (best_effort_graph_) best_effort_graph_->reserve_wait();
+  });
+  graph_thread_ = std::thread([this] {
+    const auto done = [this](bool RunState::* flag) {
+      const std::lock_guard lock(state_->mutex);
+      (*state_).*flag = true;
+      state_->changed.notify_all();
+    };
+    arena_.execute([this] { graph_->wait_for_all(); });
+    done(&RunState::graph_done);
+    if (best_effort_graph_) arena_.execute([this] { best_effort_graph_->wait_for_all(); });
+    done(&RunState::best_effort_done);
+  });
+}
+
 RunReport Engine::Run::run() {
   context_.log.write(LogLevel::Info, "run_started", "the pipeline runs",
                      {{"file", plan_.file}, {"threads", std::to_string(threads_)}});
-  arena_.execute([this] { graph_->reserve_wait(); });
-  graph_thread_ = std::thread([this] {
-    arena_.execute([this] { graph_->wait_for_all(); });
-    const std::lock_guard lock(state_->mutex);
-    state_->graph_done = true;
-    state_->changed.notify_all();
-  });
+  start_graphs();
   state_->reading = drivers_.size();
   for (auto& driver : drivers_) driver->start();
   {
@@ -192,8 +244,16 @@ RunReport Engine::Run::run() {
   }
   context_.log.write(LogLevel::Info, "run_draining", "no more records are read");
   drain();
-  close_sinks();
-  state_->closing = true;
+  close_sinks([](const SinkPort& port) { return !port.best_effort; });
+  close_sinks([](const SinkPort& port) { return port.best_effort && !port.queued_only; });
+  {
+    // A sink may tell its listeners a little after it closed, from a thread of its own.
+    std::unique_lock lock(state_->mutex);
+    state_->changed.wait_for(lock, milliseconds{200}, [this] { return state_->flights == 0; });
+  }
+  state_->closing = true;  // what is acknowledged is committed while best-effort branches go on
+  drain_best_effort();
+  close_sinks([](const SinkPort& port) { return port.best_effort && port.queued_only; });
   for (auto& driver : drivers_) driver->join();
   RunReport result = report();
   context_.log.write(result.status == ExitStatus::Fine ? LogLevel::Info : LogLevel::Error,
@@ -203,7 +263,9 @@ RunReport Engine::Run::run() {
                      {{"records_read", std::to_string(result.records_read)},
                       {"records_written", std::to_string(result.records_written)},
                       {"dead_letters", std::to_string(result.dead_letters)},
-                      {"dropped", std::to_string(result.dropped)}});
+                      {"dropped", std::to_string(result.dropped)},
+                      {"best_effort_failed", std::to_string(result.best_effort_failed)},
+                      {"best_effort_dropped", std::to_string(result.best_effort_dropped)}});
   return result;
 }
 
@@ -229,18 +291,37 @@ void Engine::Run::drain() {
       state_->changed.wait(lock, done);  // for the bodies at work, which skip the rest
     }
   }
-  lock.unlock();
+}
+
+// Lets best-effort branches finish what they took, for a while; what is left then is dropped.
+void Engine::Run::drain_best_effort() {
+  if (best_effort_graph_) {
+    const auto within = std::min(remaining(), context_.settings.best_effort_grace);
+    {
+      std::unique_lock lock(state_->mutex);
+      state_->changed.wait_for(lock, within, [this] { return state_->detached == 0; });
+      state_->best_effort_abandoned = state_->detached != 0;
+    }
+    for (const auto& queue : topology_->queues()) queue->close();
+    arena_.execute([this] { best_effort_graph_->release_wait(); });
+  }
   graph_thread_.join();
 }
 
-void Engine::Run::close_sinks() {
+template <class Which>
+void Engine::Run::close_sinks(Which which) {
   for (auto& [index, port] : ports_) {
-    const auto within = std::max(milliseconds{100}, remaining());
-    if (auto closed = port->sink->close(within); !closed) state_->fail(std::move(closed.error()));
+    if (!which(*port)) continue;
+    auto within = std::max(milliseconds{100}, remaining());
+    if (port->best_effort) within = std::min(within, context_.settings.best_effort_grace);
+    auto closed = port->sink->close(within);
+    if (closed) continue;
+    if (port->best_effort) {
+      context_.log.write(LogLevel::Warning, "best_effort_failed", closed.error().message);
+    } else {
+      state_->fail(std::move(closed.error()));
+    }
   }
-  // A sink may tell its listeners a little after it closed, from a thread of its own.
-  std::unique_lock lock(state_->mutex);
-  state_->changed.wait_for(lock, milliseconds{200}, [this] { return state_->flights == 0; });
 }
 
 RunReport Engine::Run::report() {
@@ -253,9 +334,11 @@ RunReport Engine::Run::report() {
       report.errors[static_cast<DiagnosticCode>(i)] = count;
     }
   }
-  for (const auto& chain : chains_) {
-    report.chains.push_back(chain->counts());
-    report.records_written += report.chains.back().records_written;
+  for (const auto& chain : topology_->chains()) {
+    const ChainCount& count = report.chains.emplace_back(chain->counts());
+    report.records_written += count.records_written;
+    report.best_effort_failed += count.best_effort_failed;
+    report.best_effort_dropped += count.best_effort_dropped;
   }
   const std::lock_guard lock(state_->mutex);
   report.drained = state_->flights == 0 && !state_->lost;

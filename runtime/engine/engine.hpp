@@ -31,15 +31,20 @@ struct StageCount {
 struct ChainCount {
   std::vector<StageCount> stages;     // as in the plan
   std::uint64_t records_written = 0;  // delivered to the chain's sink
+  // Of a best-effort chain:
+  std::uint64_t best_effort_failed = 0;   // rows that failed in it, or in its sink
+  std::uint64_t best_effort_dropped = 0;  // rows for which there was no room, or no time in the end
 };
 
 struct RunReport {
   ExitStatus status = ExitStatus::Fine;
   std::optional<Failure> failure;  // set where status is not Fine
   std::uint64_t records_read = 0;
-  std::uint64_t records_written = 0;               // delivered, without dead letters
-  std::uint64_t dead_letters = 0;                  // delivered
-  std::uint64_t dropped = 0;                       // failed rows that the file says to drop
+  std::uint64_t records_written = 0;     // delivered, without dead letters
+  std::uint64_t dead_letters = 0;        // delivered
+  std::uint64_t dropped = 0;             // failed rows that the file says to drop
+  std::uint64_t best_effort_failed = 0;  // sums of the chains' counts
+  std::uint64_t best_effort_dropped = 0;
   std::map<DiagnosticCode, std::uint64_t> errors;  // failed rows, whatever became of them
   std::vector<ChainCount> chains;                  // as in the plan
   bool drained = false;                            // every batch read was acknowledged

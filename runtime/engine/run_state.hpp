@@ -46,7 +46,8 @@ struct RunState {
 
   std::atomic<bool> stopping{false};   // read no more
   std::atomic<bool> abandoned{false};  // the deadline is over: what is not written stays unwritten
-  std::atomic<bool> closing{false};    // sources are to close
+  std::atomic<bool> best_effort_abandoned{false};
+  std::atomic<bool> closing{false};  // sources are to close
 
   std::mutex mutex;
   std::condition_variable changed;
@@ -55,8 +56,10 @@ struct RunState {
   std::optional<Clock::time_point> stopped_at;  // by request or failure; the deadline counts on
   std::size_t reading = 0;                      // drivers that still read
   std::size_t flights = 0;                      // batches read and not finished
+  std::size_t detached = 0;                     // flights of best-effort branches with a queue
   bool lost = false;                            // a batch was given up
   bool graph_done = false;
+  bool best_effort_done = false;
 
   void stop() noexcept {
     const std::lock_guard lock(mutex);

@@ -1,47 +1,138 @@
 #include "runtime/engine/sink_edge.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "runtime/engine/chain_graph.hpp"
+#include "runtime/engine/lane.hpp"
 
 namespace kaspar::engine {
+namespace {
 
-void SinkEdge::push(std::uint64_t sequence, Consignment& consignment) noexcept {
-  order_.push(sequence, &consignment, [this](Consignment* due) { write(*due); });
+// The flight, and so the shipment, may be gone once the last part is released.
+void release_parts(Shipment& shipment) noexcept {
+  const std::size_t count = shipment.parts.size();
+  for (std::size_t i = 0; i < count; ++i) release(*shipment.parts[i]->ticket);
 }
 
-void SinkEdge::write(Consignment& consignment) noexcept {
-  // Once written, a consignment may be gone before write() returns.
-  const bool last = consignment.last_of_edge;
-  bool given_up = ended_ || state_.abandoned;
-  if (!given_up && !consignment.records.empty()) {
+bool counted_only(const Consignment& part) noexcept {
+  return part.ticket->chain->plan().best_effort;
+}
+
+}  // namespace
+
+void SinkEdge::pass_on(Shipment& shipment) noexcept {
+  Flight& flight = *shipment.flight;
+  if (flight.lane->abandoned || flight.records.sequence > flight.lane->ended_at) {
+    return give_up(shipment);
+  }
+  gather(shipment);
+  if (shipment.records.empty()) return release_parts(shipment);
+  {
     const std::lock_guard lock(port_.writing);
-    given_up = port_.broken;
-    if (!given_up) port_.sink->write(consignment.records, consignment);
-  } else if (!given_up) {
-    ChainGraph::finish(*consignment.ticket);
+    if (!port_.broken) {
+      shipment.edge = this;
+      // Once written, a shipment may be gone before write() returns.
+      return port_.sink->write(shipment.records, shipment);
+    }
   }
-  if (given_up) {
-    consignment.ticket->flight->lost = true;
-    ChainGraph::finish(*consignment.ticket);
+  for (const Consignment* part : shipment.parts) {
+    part->ticket->chain->counters().unconfirmed -= part->records.size();
   }
-  if (last) ended_ = true;
+  give_up(shipment);
 }
 
-void SinkEdge::failed(Failure failure) noexcept {
-  port_.broken = true;
-  state_.fail(std::move(failure));
+// What the shipment writes; counters of best-effort chains are told.
+void SinkEdge::gather(Shipment& shipment) {
+  const std::uint32_t end = shipment.flight->first_bad;
+  std::size_t filled = 0;
+  shipment.records = {};
+  for (Consignment* part : shipment.parts) {
+    if (end != Flight::no_row && !part->records.empty()) {
+      const auto last = std::ranges::lower_bound(part->records, end, {}, &OutputRecord::row);
+      const auto kept = static_cast<std::size_t>(last - part->records.begin());
+      if (counted_only(*part)) {
+        part->ticket->chain->counters().best_effort_dropped += part->records.size() - kept;
+      }
+      part->records = part->records.first(kept);
+    }
+    if (part->records.empty()) continue;
+    part->ticket->chain->counters().unconfirmed += part->records.size();
+    part->outputs = static_cast<std::size_t>(
+        std::ranges::count(part->records, nullptr, &OutputRecord::dead_letter));
+    shipment.records = part->records;
+    ++filled;
+  }
+  if (filled > 1) merge(shipment);
 }
 
-void Consignment::delivered() noexcept {
-  edge->delivered(records.size());
-  ChainGraph::finish(*ticket);
+// Counts how many records each row has, then puts each record in its place.
+void SinkEdge::merge(Shipment& shipment) {
+  starts_.fill(0);
+  std::size_t total = 0;
+  for (const Consignment* part : shipment.parts) {
+    for (const OutputRecord& record : part->records) ++starts_[record.row + std::size_t{1}];
+    total += part->records.size();
+  }
+  for (std::size_t row = 1; row < starts_.size(); ++row) starts_[row] += starts_[row - 1];
+  shipment.merged.resize(total);
+  for (const Consignment* part : shipment.parts) {
+    for (const OutputRecord& record : part->records) {
+      shipment.merged[starts_[record.row]++] = record;
+    }
+  }
+  shipment.records = shipment.merged;
 }
 
-void Consignment::failed(Failure failure) noexcept {
-  ticket->flight->lost = true;
-  edge->failed(std::move(failure));
-  ChainGraph::finish(*ticket);
+void SinkEdge::give_up(Shipment& shipment) noexcept {
+  for (const Consignment* part : shipment.parts) {
+    if (counted_only(*part)) {
+      part->ticket->chain->counters().best_effort_dropped += part->records.size();
+    } else {
+      shipment.flight->lost = true;
+    }
+  }
+  release_parts(shipment);
 }
+
+void SinkEdge::delivered(Shipment& shipment) noexcept {
+  for (const Consignment* part : shipment.parts) {
+    ChainCounters& counters = part->ticket->chain->counters();
+    if (part->records.empty()) continue;
+    counters.unconfirmed -= part->records.size();
+    counters.written += part->outputs;
+    state_.dead_letters += part->records.size() - part->outputs;
+  }
+  release_parts(shipment);
+}
+
+void SinkEdge::failed(Shipment& shipment, Failure failure) noexcept {
+  bool fatal = false;
+  std::size_t records = 0;
+  for (const Consignment* part : shipment.parts) {
+    if (part->records.empty()) continue;
+    ChainCounters& counters = part->ticket->chain->counters();
+    counters.unconfirmed -= part->records.size();
+    if (counted_only(*part)) {
+      counters.best_effort_failed += part->records.size();
+      records += part->records.size();
+    } else {
+      fatal = true;
+    }
+  }
+  if (fatal) {
+    shipment.flight->lost = true;
+    port_.broken = true;
+    state_.fail(std::move(failure));
+  } else if (!port_.failed_once.exchange(true)) {
+    state_.context.log.write(LogLevel::Warning, "best_effort_failed", failure.message,
+                             {{"records", std::to_string(records)}});
+  }
+  release_parts(shipment);
+}
+
+void Shipment::delivered() noexcept { edge->delivered(*this); }
+
+void Shipment::failed(Failure failure) noexcept { edge->failed(*this, std::move(failure)); }
 
 }  // namespace kaspar::engine

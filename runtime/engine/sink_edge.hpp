@@ -1,16 +1,18 @@
-// The end of a chain: from its concurrent bodies, back in order, into one sink.
+// The end of a lane: from its concurrent tickets, back in order, into one sink.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <string>
 
+#include "runtime/core/record.hpp"
 #include "runtime/core/sink.hpp"
-#include "runtime/engine/reorder_buffer.hpp"
+#include "runtime/engine/edge.hpp"
 #include "runtime/engine/run_state.hpp"
-#include "runtime/engine/ticket.hpp"
 
 namespace kaspar::engine {
 
@@ -18,32 +20,33 @@ namespace kaspar::engine {
 struct SinkPort {
   std::unique_ptr<Sink> sink;
   std::mutex writing;
-  std::atomic<bool> broken{false};  // it failed or is closed: nothing more is written
+  std::atomic<bool> broken{false};       // it failed: nothing more is written
+  std::atomic<bool> failed_once{false};  // of a best-effort one: it was told
+  bool best_effort = true;               // only best-effort chains end in it
+  bool queued_only = true;               // all that it gets comes from queues
 };
 
-/// One per chain and sink, and one more where the chain's dead letters go there. Every ticket of
-/// the chain passes, also with nothing to write.
-class SinkEdge {
+/// Merges the consignments of a flight by row: what comes from different arms of a route, and dead
+/// letters, keep the order of their records.
+class SinkEdge final : public Edge {
  public:
-  SinkEdge(RunState& state, SinkPort& port, std::atomic<std::uint64_t>& written)
-      : state_(state), port_(port), written_(written), order_(state.max_batches) {}
+  SinkEdge(std::size_t index, std::size_t window, RunState& state, SinkPort& port)
+      : Edge(index, window), state_(state), port_(port) {}
 
-  /// Any thread. The consignment finishes when its records are delivered or given up.
-  void push(std::uint64_t sequence, Consignment& consignment) noexcept;
+  [[nodiscard]] std::size_t add_place() noexcept { return places_++; }
 
-  void delivered(std::size_t records) noexcept {
-    written_.fetch_add(records, std::memory_order_relaxed);
-  }
-  void failed(Failure failure) noexcept;
+  void delivered(Shipment& shipment) noexcept;
+  void failed(Shipment& shipment, Failure failure) noexcept;
 
  private:
-  void write(Consignment& consignment) noexcept;
+  void pass_on(Shipment& shipment) noexcept override;
+  void gather(Shipment& shipment);
+  void merge(Shipment& shipment);
+  void give_up(Shipment& shipment) noexcept;
 
   RunState& state_;
   SinkPort& port_;
-  std::atomic<std::uint64_t>& written_;
-  ReorderBuffer<Consignment*> order_;
-  bool ended_ = false;  // touched by the one who emits only
+  std::array<std::uint32_t, max_batch_records + 1> starts_{};  // of each row, while merging
 };
 
 }  // namespace kaspar::engine

@@ -10,19 +10,15 @@ namespace kaspar::engine {
 using std::chrono::milliseconds;
 
 SourceDriver::SourceDriver(RunState& state, std::unique_ptr<Source> source,
-                           std::map<std::size_t, std::vector<ChainGraph*>> chains,
+                           std::map<std::size_t, Lane*> lanes, std::size_t capacity,
                            std::size_t payload_bytes)
     : state_(state),
       source_(std::move(source)),
-      chains_(std::move(chains)),
+      lanes_(std::move(lanes)),
+      capacity_(capacity),
       payload_bytes_(payload_bytes) {
-  for (const auto& [endpoint, readers] : chains_) {
-    std::size_t columns = 0;
-    for (const ChainGraph* chain : readers) {
-      columns += Batch::column_bytes(chain->plan().slots, chain->capacity());
-      capacity_ = std::min(capacity_, chain->capacity());
-    }
-    column_bytes_ = std::max(column_bytes_, columns);
+  for (const auto& [endpoint, lane] : lanes_) {
+    column_bytes_ = std::max(column_bytes_, lane->column_bytes);
     next_sequence_[endpoint] = 0;
   }
 }
@@ -86,7 +82,7 @@ void SourceDriver::read_until_stopped() {
     }
     Flight* flight = flights_.take([this] {
       auto made = std::make_unique<Flight>();
-      made->driver = this;
+      made->owner = this;
       made->records.records.reserve(max_batch_records);
       return made;
     });
@@ -113,16 +109,15 @@ void SourceDriver::read_until_stopped() {
 }
 
 void SourceDriver::send(Flight& flight) {
-  const auto readers = chains_.find(flight.records.endpoint);
-  if (readers == chains_.end()) std::abort();  // an endpoint that the source was not made for
+  const auto lane = lanes_.find(flight.records.endpoint);
+  if (lane == lanes_.end()) std::abort();  // an endpoint that the source was not made for
   flight.records.sequence = next_sequence_[flight.records.endpoint]++;
-  flight.lost = false;
-  flight.tickets = readers->second.size();
+  lane->second->begin(flight);
   {
     const std::lock_guard lock(state_.mutex);
     ++state_.flights;
   }
-  for (ChainGraph* chain : readers->second) chain->dispatch(flight);
+  launch(flight);
 }
 
 void SourceDriver::finish(Flight& flight) noexcept {

@@ -8,33 +8,32 @@
 #include <memory>
 #include <shared_mutex>
 #include <thread>
-#include <vector>
 
 #include "runtime/core/source.hpp"
-#include "runtime/engine/chain_graph.hpp"
+#include "runtime/engine/lane.hpp"
 #include "runtime/engine/pool.hpp"
 #include "runtime/engine/run_state.hpp"
 #include "runtime/engine/ticket.hpp"
 
 namespace kaspar::engine {
 
-class SourceDriver {
+class SourceDriver final : public FlightOwner {
  public:
-  /// `chains` by source endpoint: those that this source may read.
-  SourceDriver(RunState& state, std::unique_ptr<Source> source,
-               std::map<std::size_t, std::vector<ChainGraph*>> chains, std::size_t payload_bytes);
+  /// `lanes` by source endpoint: those that this source may read. `capacity`: rows of a batch.
+  SourceDriver(RunState& state, std::unique_ptr<Source> source, std::map<std::size_t, Lane*> lanes,
+               std::size_t capacity, std::size_t payload_bytes);
 
   [[nodiscard]] Source& source() noexcept { return *source_; }
 
-  /// Credit that a read takes: columns of every chain of the widest endpoint, and the payload.
+  /// Credit that a read takes: columns of all tickets of the widest lane, and the payload.
   [[nodiscard]] std::size_t reservation() const noexcept { return column_bytes_ + payload_bytes_; }
 
   void start();
   /// Waits until the source is closed (after RunState::closing).
   void join();
 
-  /// Every ticket of the flight is done: acknowledges it unless something was lost. Any thread.
-  void finish(Flight& flight) noexcept;
+  /// Acknowledges the flight unless something of it was lost.
+  void finish(Flight& flight) noexcept override;
 
  private:
   void work() noexcept;
@@ -44,11 +43,11 @@ class SourceDriver {
 
   RunState& state_;
   std::unique_ptr<Source> source_;
-  std::map<std::size_t, std::vector<ChainGraph*>> chains_;
+  std::map<std::size_t, Lane*> lanes_;
   std::map<std::size_t, std::uint64_t> next_sequence_;
+  std::size_t capacity_;
   std::size_t payload_bytes_;
   std::size_t column_bytes_ = 0;
-  std::size_t capacity_ = max_batch_records;
   Pool<Flight> flights_;
   std::shared_mutex acknowledging_;  // exclusive: while acknowledgements are shut off
   bool closed_ = false;

@@ -1,10 +1,12 @@
-// What travels through the graph: a batch read, and one ticket of it for each chain that works on
-// it.
+// What travels through the graph: a flight is a batch of records, a ticket is one chain's work on
+// it, a consignment is what a ticket sends over one edge, and a shipment is what all tickets of a
+// flight send over one edge.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -16,42 +18,87 @@
 namespace kaspar::engine {
 
 class ChainGraph;
+class Edge;
 class SinkEdge;
-class SourceDriver;
+struct Flight;
+struct Lane;
+struct Path;
 struct Ticket;
 
-/// A batch from its read to its acknowledgement. Pooled by its driver.
-struct Flight {
-  RecordBatch records;
-  SourceDriver* driver = nullptr;
-  std::size_t credit = 0;  // bytes held of the credits
-  std::atomic<std::size_t> tickets{0};
-  std::atomic<bool> lost{false};  // something of it was not delivered: never acknowledged
+/// Who sends flights and takes them back: the driver of a source, or a queue.
+class FlightOwner {
+ public:
+  /// Nothing of the flight is at work any more. Any thread.
+  virtual void finish(Flight& flight) noexcept = 0;
+  /// Of a flight whose tickets run one after the other: the last one ran.
+  virtual void computed(Flight& flight) noexcept { (void)flight; }
+
+ protected:
+  ~FlightOwner() = default;
 };
 
-/// The records of a ticket for one sink, and the listener for their delivery.
-class Consignment final : public DeliveryListener {
- public:
-  Ticket* ticket = nullptr;
-  SinkEdge* edge = nullptr;
-  std::span<const OutputRecord> records;   // what is written
-  std::vector<OutputRecord> dead_records;  // what `records` shows on an edge of dead letters
+/// What a ticket, or a flight itself, sends over one edge.
+struct Consignment {
+  Ticket* ticket = nullptr;               // nullptr: a flight's own, straight from the source
+  std::span<const OutputRecord> records;  // for a sink, by row
+  std::vector<OutputRecord> dead_records;
   std::vector<DeadLetter> letters;
-  bool last_of_edge = false;  // a row of it ended the run: nothing later is written on this edge
+  std::vector<OutputRecord> mixed;  // outputs and dead letters for the same sink
+  std::vector<Row> rows;            // for a queue
+  std::size_t outputs = 0;          // of `records`, without dead letters
+};
+
+/// What of one flight passes one edge, and the listener for its delivery.
+class Shipment final : public DeliveryListener {
+ public:
+  Flight* flight = nullptr;
+  SinkEdge* edge = nullptr;             // once written
+  std::vector<Consignment*> parts;      // by place: chains as in the plan, then their paths
+  std::atomic<std::size_t> missing{0};  // parts still to come
+  std::span<const OutputRecord> records;
+  std::vector<OutputRecord> merged;
 
   void delivered() noexcept override;
   void failed(Failure failure) noexcept override;
 };
 
-/// One chain's work on one flight. Pooled by its chain.
+/// A batch from its read to its acknowledgement. Pooled by its owner.
+struct Flight {
+  static constexpr std::uint32_t no_row = std::numeric_limits<std::uint32_t>::max();
+
+  RecordBatch records;
+  FlightOwner* owner = nullptr;
+  Lane* lane = nullptr;
+  std::size_t credit = 0;                // bytes held of the credits
+  std::atomic<std::size_t> pending{0};   // root tickets and own consignments at work
+  std::atomic<bool> lost{false};         // something was not delivered: never acknowledged
+  std::atomic<std::uint32_t> first_bad;  // the row that ends the run; nothing from it on is written
+  std::unique_ptr<Shipment[]> shipments;  // as Lane::edges
+  std::size_t shipment_count = 0;
+  std::unique_ptr<Consignment[]> consignments;  // as Lane::queues
+  std::size_t consignment_count = 0;
+  std::vector<Ticket*> waiting;  // of a serial lane: tickets that have not run
+
+  Flight() : first_bad(no_row) {}
+};
+
+/// One chain's work on one flight that came by one path. Its memory lives until all that was made
+/// of it is delivered or given up. Pooled by its chain.
 struct Ticket {
-  Ticket(std::span<const Column> slots, std::size_t capacity) : batch(slots, capacity) {}
+  Ticket(std::span<const Column> slots, std::size_t capacity, std::size_t inherited)
+      : batch(slots, capacity, inherited) {}
 
   Batch batch;
   Flight* flight = nullptr;
   ChainGraph* chain = nullptr;
-  std::unique_ptr<Consignment[]> consignments;  // one for each edge of the chain
-  std::atomic<std::size_t> pending{0};          // consignments neither delivered nor given up
+  const Path* path = nullptr;
+  Ticket* parent = nullptr;                     // whose columns it shows; nullptr at a lane's start
+  std::unique_ptr<Consignment[]> consignments;  // as Path::sinks, then Path::queues
+  std::atomic<std::size_t> pending{0};          // consignments and child tickets at work
 };
+
+/// One that is counted in the flight's, or the ticket's, `pending` is done.
+void release(Flight& flight) noexcept;
+void release(Ticket& ticket) noexcept;
 
 }  // namespace kaspar::engine
