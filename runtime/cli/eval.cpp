@@ -97,7 +97,7 @@ ExitStatus evaluate(const EvalOptions& options) {
 
   std::vector<RowOutcome> outcomes(rows->records.size());
   const std::unique_ptr<EventLog> log = observe::make_event_log(LogLevel::Warning);
-  const RunSettings settings;
+  const RunSettings settings{.lossless_best_effort = true};
   const RunContext context{.settings = settings, .log = *log};
   engine::Endpoints endpoints;
   endpoints.sources[0] = std::make_unique<RowSource>(rows->records);

@@ -31,7 +31,7 @@ std::optional<Failure> run_once(const Plan& plan, const TestPlan& test, Captured
     endpoints.sinks[sink] = std::make_unique<CaptureSink>(captured[sink]);
   }
   SilentLog log;
-  const RunSettings settings;
+  const RunSettings settings{.lossless_best_effort = true};
   const RunContext context{.settings = settings, .log = log};
   engine::Engine engine(plan, context, std::move(endpoints));
   if (auto opened = engine.open(); !opened) return opened.error();

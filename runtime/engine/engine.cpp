@@ -340,6 +340,8 @@ RunReport Engine::Run::report() {
     report.best_effort_failed += count.best_effort_failed;
     report.best_effort_dropped += count.best_effort_dropped;
   }
+  report.batches_held = state_->credits.batches_in_flight();
+  report.bytes_held = state_->credits.bytes_in_flight();
   const std::lock_guard lock(state_->mutex);
   report.drained = state_->flights == 0 && !state_->lost;
   report.failure = state_->failure;

@@ -48,6 +48,8 @@ struct RunReport {
   std::map<DiagnosticCode, std::uint64_t> errors;  // failed rows, whatever became of them
   std::vector<ChainCount> chains;                  // as in the plan
   bool drained = false;                            // every batch read was acknowledged
+  std::size_t batches_held = 0;  // credits that have not come back: 0 unless a sink keeps silent
+  std::size_t bytes_held = 0;
 };
 
 /// Endpoints to use in place of those of the plan, by their index there (for eval and for tests).

@@ -7,84 +7,13 @@
 #include <utility>
 #include <vector>
 
-#include "runtime/engine/memory_endpoints.hpp"
+#include "runtime/engine/memory_fixture.hpp"
 #include "test/unit/catch.hpp"
 
 using namespace kaspar;
 using namespace kaspar::engine;
 using namespace kaspar::engine::test;
 using namespace std::chrono_literals;
-
-namespace {
-
-/// Batches of 1, 2, 3, 1 … records, valued by their offset.
-std::vector<std::vector<std::string>> numbered(std::size_t batches) {
-  std::vector<std::vector<std::string>> out;
-  std::size_t next = 0;
-  for (std::size_t i = 0; i < batches; ++i) {
-    auto& batch = out.emplace_back();
-    for (std::size_t n = 0; n <= i % 3; ++n) batch.push_back(std::to_string(next++));
-  }
-  return out;
-}
-
-std::vector<std::string> flattened(const std::vector<std::vector<std::string>>& batches) {
-  std::vector<std::string> out;
-  for (const auto& batch : batches) out.insert(out.end(), batch.begin(), batch.end());
-  return out;
-}
-
-std::vector<std::string> values(const std::vector<Written>& written) {
-  std::vector<std::string> out;
-  for (const Written& record : written) out.push_back(record.value);
-  return out;
-}
-
-struct Fixture {
-  RunSettings settings;
-  SilentLog log;
-  RunContext context{settings, log};
-  SourceScript source;
-  std::vector<std::unique_ptr<SinkScript>> sinks;
-  Plan plan;
-
-  explicit Fixture(std::size_t sink_count, std::vector<ChainPlan> chains)
-      : plan(make_plan(std::move(chains), sink_count)) {
-    settings.threads = 4;
-    for (std::size_t i = 0; i < sink_count; ++i) sinks.push_back(std::make_unique<SinkScript>());
-  }
-
-  std::unique_ptr<Engine> open() {
-    Endpoints endpoints;
-    endpoints.sources[0] = std::make_unique<MemorySource>(source);
-    for (std::size_t i = 0; i < sinks.size(); ++i) {
-      endpoints.sinks[i] = std::make_unique<MemorySink>(*sinks[i]);
-    }
-    auto engine = std::make_unique<Engine>(plan, context, std::move(endpoints));
-    REQUIRE(engine->open().has_value());
-    return engine;
-  }
-
-  RunReport run() {
-    auto engine = open();
-    RunReport report = engine->run();
-    engine.reset();
-    CHECK(source.closed);
-    CHECK_FALSE(source.acknowledged_after_close);
-    for (const auto& sink : sinks) {
-      CHECK_FALSE(sink->overlapped);
-      CHECK_FALSE(sink->empty_write);
-      CHECK_FALSE(sink->written_after_close);
-    }
-    return report;
-  }
-
-  bool each_acknowledged_once() const {
-    return std::ranges::all_of(source.acknowledged, [](int times) { return times == 1; });
-  }
-};
-
-}  // namespace
 
 TEST_CASE("order is kept though bodies overtake each other, and each batch is acknowledged once") {
   const std::size_t threads = GENERATE(1u, 2u, 4u);
@@ -94,30 +23,30 @@ TEST_CASE("order is kept though bodies overtake each other, and each batch is ac
   f.settings.threads = threads;
   f.settings.fuse = fuse;
   f.sinks[0]->delivery = delivery;
-  f.source.batches = numbered(2'000);
+  f.source().batches = numbered(2'000);
   const RunReport report = f.run();
   CHECK(report.status == ExitStatus::Fine);
   CHECK_FALSE(report.failure);
   CHECK(report.drained);
-  CHECK(values(f.sinks[0]->delivered) == flattened(f.source.batches));
+  CHECK(values(f.sinks[0]->delivered) == flattened(f.source().batches));
   CHECK(f.each_acknowledged_once());
-  CHECK(report.records_read == f.source.records_read);
-  CHECK(report.records_written == f.source.records_read);
+  CHECK(report.records_read == f.source().records_read);
+  CHECK(report.records_written == f.source().records_read);
   REQUIRE(report.chains.size() == 1);
   REQUIRE(report.chains[0].stages.size() == 3);
   CHECK(report.chains[0].stages[2].word == "to");
-  CHECK(report.chains[0].stages[2].records_in == f.source.records_read);
+  CHECK(report.chains[0].stages[2].records_in == f.source().records_read);
 }
 
 TEST_CASE("a batch is acknowledged only after its delivery on every branch of a fork") {
   Fixture f(2, {make_chain(0), make_chain(1)});
   for (auto& sink : f.sinks) sink->delivery = SinkScript::Delivery::Later;
-  f.source.batches = numbered(300);
+  f.source().batches = numbered(300);
   std::atomic<bool> early{false};
-  f.source.on_acknowledge = [&](std::size_t batch) {
+  f.source().on_acknowledge = [&](std::size_t batch) {
     for (auto& sink : f.sinks) {
       const std::lock_guard lock(sink->mutex);
-      for (const std::string& value : f.source.batches[batch]) {
+      for (const std::string& value : f.source().batches[batch]) {
         if (std::ranges::find(sink->delivered, value, &Written::value) == sink->delivered.end()) {
           early = true;
         }
@@ -128,21 +57,21 @@ TEST_CASE("a batch is acknowledged only after its delivery on every branch of a 
   CHECK(report.drained);
   CHECK_FALSE(early);
   CHECK(f.each_acknowledged_once());
-  for (auto& sink : f.sinks) CHECK(values(sink->delivered) == flattened(f.source.batches));
-  CHECK(report.records_written == 2 * f.source.records_read);
+  for (auto& sink : f.sinks) CHECK(values(sink->delivered) == flattened(f.source().batches));
+  CHECK(report.records_written == 2 * f.source().records_read);
 }
 
 TEST_CASE("chains that share a sink do not write at the same time") {
   Fixture f(1, {make_chain(0), make_chain(0)});
-  f.source.batches = numbered(500);
+  f.source().batches = numbered(500);
   CHECK(f.run().drained);
-  CHECK(f.sinks[0]->delivered.size() == 2 * f.source.records_read);
+  CHECK(f.sinks[0]->delivered.size() == 2 * f.source().records_read);
 }
 
 TEST_CASE("a batch of which nothing is left is acknowledged") {
   Fixture f(1, {make_chain(0)});
-  for (int i = 0; i < 1'000; ++i) f.source.batches.push_back({"skip", "skip"});
-  f.source.batches.push_back({"one"});
+  for (int i = 0; i < 1'000; ++i) f.source().batches.push_back({"skip", "skip"});
+  f.source().batches.push_back({"one"});
   const RunReport report = f.run();
   CHECK(report.status == ExitStatus::Fine);
   CHECK(f.each_acknowledged_once());
@@ -155,7 +84,7 @@ TEST_CASE("failed rows become dead letters, in order, and tell where they come f
   std::vector<std::string> bad;
   for (int i = 0; i < 500; ++i) {
     bad.push_back("bad" + std::to_string(i));
-    f.source.batches.push_back({"good" + std::to_string(i), bad.back()});
+    f.source().batches.push_back({"good" + std::to_string(i), bad.back()});
   }
   const RunReport report = f.run();
   CHECK(report.drained);
@@ -178,7 +107,7 @@ TEST_CASE("failed rows become dead letters, in order, and tell where they come f
 
 TEST_CASE("failed rows that the file says to drop are counted") {
   Fixture f(1, {make_chain(0, {.action = ErrorPolicy::Action::Drop})});
-  f.source.batches = {{"a", "bad1"}, {"bad2"}, {"b"}};
+  f.source().batches = {{"a", "bad1"}, {"bad2"}, {"b"}};
   const RunReport report = f.run();
   CHECK(report.status == ExitStatus::Fine);
   CHECK(report.dropped == 2);
@@ -188,8 +117,8 @@ TEST_CASE("failed rows that the file says to drop are counted") {
 
 TEST_CASE("policy `fail` writes the rows before, ends the run with 3 and acknowledges no more") {
   Fixture f(1, {make_chain(0, {.action = ErrorPolicy::Action::Fail})});
-  f.source.batches = numbered(50);
-  f.source.batches[30] = {"x", "bad", "y"};
+  f.source().batches = numbered(50);
+  f.source().batches[30] = {"x", "bad", "y"};
   const RunReport report = f.run();
   CHECK(report.status == ExitStatus::Failed);
   REQUIRE(report.failure);
@@ -197,16 +126,16 @@ TEST_CASE("policy `fail` writes the rows before, ends the run with 3 and acknowl
   CHECK(report.failure->message.find("partition 3") != std::string::npos);
   CHECK_FALSE(report.drained);
   std::vector<std::string> expected =
-      flattened({f.source.batches.begin(), f.source.batches.begin() + 30});
+      flattened({f.source().batches.begin(), f.source().batches.begin() + 30});
   expected.push_back("x");
   CHECK(values(f.sinks[0]->delivered) == expected);
-  for (std::size_t i = 0; i < 50; ++i) CHECK(f.source.acknowledged[i] == (i < 30 ? 1 : 0));
+  for (std::size_t i = 0; i < 50; ++i) CHECK(f.source().acknowledged[i] == (i < 30 ? 1 : 0));
 }
 
 TEST_CASE("a record too large for the sink is a failed row of `to`") {
   Fixture f(2, {make_chain(0, {.action = ErrorPolicy::Action::Sink, .sink = 1})});
   f.sinks[0]->largest = 20;
-  f.source.batches = {{"small", std::string(100, 'x'), "small again"}};
+  f.source().batches = {{"small", std::string(100, 'x'), "small again"}};
   const RunReport report = f.run();
   CHECK(report.drained);
   CHECK(values(f.sinks[0]->delivered) == std::vector<std::string>{"small", "small again"});
@@ -221,25 +150,25 @@ TEST_CASE("a sink that fails ends the run with 3; what it did not write is not a
   Fixture f(1, {make_chain(0)});
   f.sinks[0]->delivery = delivery;
   f.sinks[0]->fail_at = "50";
-  f.source.batches = numbered(100);
-  f.source.ends = false;
+  f.source().batches = numbered(100);
+  f.source().ends = false;
   const RunReport report = f.run();
   CHECK(report.status == ExitStatus::Failed);
   REQUIRE(report.failure);
   CHECK(report.failure->message == "the disk is full");
   const auto delivered = values(f.sinks[0]->delivered);
-  for (std::size_t i = 0; i < f.source.batches.size(); ++i) {
-    const bool whole = std::ranges::all_of(f.source.batches[i], [&](const std::string& value) {
+  for (std::size_t i = 0; i < f.source().batches.size(); ++i) {
+    const bool whole = std::ranges::all_of(f.source().batches[i], [&](const std::string& value) {
       return std::ranges::find(delivered, value) != delivered.end();
     });
-    CHECK(f.source.acknowledged[i] == (whole ? 1 : 0));
+    CHECK(f.source().acknowledged[i] == (whole ? 1 : 0));
   }
 }
 
 TEST_CASE("a source that fails ends the run with its status, after what it read is delivered") {
   Fixture f(1, {make_chain(0)});
-  f.source.batches = numbered(20);
-  f.source.failure = Failure{.status = ExitStatus::Failed, .message = "fenced"};
+  f.source().batches = numbered(20);
+  f.source().failure = Failure{.status = ExitStatus::Failed, .message = "fenced"};
   const RunReport report = f.run();
   CHECK(report.status == ExitStatus::Failed);
   CHECK(report.failure->message == "fenced");
@@ -250,17 +179,17 @@ TEST_CASE("a source that fails ends the run with its status, after what it read 
 TEST_CASE("credits bound the batches in flight, exactly, and the source is served meanwhile") {
   Fixture f(1, {make_chain(0)});
   f.sinks[0]->delivery = SinkScript::Delivery::Held;
-  f.source.batches = numbered(600);
+  f.source().batches = numbered(600);
   auto engine = f.open();
   RunReport report;
   std::thread runner([&] { report = engine->run(); });
   // The limit of batches applies: each is far below its share of the budget.
-  f.source.wait([&] { return f.source.read == 256 && f.source.served > 20; });
-  CHECK(f.source.read == 256);
+  f.source().wait([&] { return f.source().read == 256 && f.source().served > 20; });
+  CHECK(f.source().read == 256);
   f.sinks[0]->release_held();
   runner.join();
   CHECK(report.drained);
-  CHECK(f.source.read == 600);
+  CHECK(f.source().read == 600);
   CHECK(f.each_acknowledged_once());
 }
 
@@ -268,12 +197,12 @@ TEST_CASE("a tiny memory budget still lets one batch through at a time") {
   Fixture f(1, {make_chain(0)});
   f.settings.memory_budget = 2;
   f.sinks[0]->delivery = SinkScript::Delivery::Held;
-  f.source.batches = numbered(50);
+  f.source().batches = numbered(50);
   auto engine = f.open();
   RunReport report;
   std::thread runner([&] { report = engine->run(); });
-  f.source.wait([&] { return f.source.served > 20; });
-  CHECK(f.source.read == 1);
+  f.source().wait([&] { return f.source().served > 20; });
+  CHECK(f.source().read == 1);
   f.sinks[0]->release_held();
   runner.join();
   CHECK(report.drained);
@@ -283,53 +212,53 @@ TEST_CASE("a tiny memory budget still lets one batch through at a time") {
 TEST_CASE("a stop in the middle drains what was read") {
   Fixture f(1, {make_chain(0)});
   f.sinks[0]->delivery = SinkScript::Delivery::Later;
-  f.source.batches = numbered(400);
-  f.source.ends = false;
+  f.source().batches = numbered(400);
+  f.source().ends = false;
   auto engine = f.open();
   RunReport report;
   std::thread runner([&] { report = engine->run(); });
-  f.source.wait([&] { return f.source.read >= 100; });
+  f.source().wait([&] { return f.source().read >= 100; });
   engine->request_stop();
   runner.join();
   CHECK(report.status == ExitStatus::Fine);
   CHECK(report.drained);
-  for (std::size_t i = 0; i < f.source.batches.size(); ++i) {
-    CHECK(f.source.acknowledged[i] == (i < f.source.read ? 1 : 0));
+  for (std::size_t i = 0; i < f.source().batches.size(); ++i) {
+    CHECK(f.source().acknowledged[i] == (i < f.source().read ? 1 : 0));
   }
-  CHECK(f.sinks[0]->delivered.size() == f.source.records_read);
+  CHECK(f.sinks[0]->delivered.size() == f.source().records_read);
 }
 
 TEST_CASE("a stop before the run reads nothing") {
   Fixture f(1, {make_chain(0)});
-  f.source.batches = numbered(4);
+  f.source().batches = numbered(4);
   auto engine = f.open();
   engine->request_stop();
   CHECK(engine->run().status == ExitStatus::Fine);
-  CHECK(f.source.read == 0);
+  CHECK(f.source().read == 0);
 }
 
 TEST_CASE("what a sink cannot deliver in time ends a stopped run with 3") {
   Fixture f(1, {make_chain(0)});
   f.settings.shutdown_deadline = 50ms;
   f.sinks[0]->delivery = SinkScript::Delivery::Held;
-  f.source.batches = numbered(10);
-  f.source.ends = false;
+  f.source().batches = numbered(10);
+  f.source().ends = false;
   auto engine = f.open();
   RunReport report;
   std::thread runner([&] { report = engine->run(); });
-  f.source.wait([&] { return f.source.read == 10; });
+  f.source().wait([&] { return f.source().read == 10; });
   engine->request_stop();
   runner.join();
   CHECK(report.status == ExitStatus::Failed);
   CHECK_FALSE(report.drained);
-  CHECK(std::ranges::count(f.source.acknowledged, 0) == 10);
+  CHECK(std::ranges::count(f.source().acknowledged, 0) == 10);
 }
 
 TEST_CASE("the record limit is met exactly") {
   Fixture f(1, {make_chain(0)});
   f.settings.record_limit = 1;
-  f.source.batches = {{"a", "b", "c"}, {"d"}};
-  f.source.ends = false;
+  f.source().batches = {{"a", "b", "c"}, {"d"}};
+  f.source().ends = false;
   const RunReport report = f.run();
   CHECK(report.status == ExitStatus::Fine);
   CHECK(report.records_read == 1);

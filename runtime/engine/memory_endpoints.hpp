@@ -151,7 +151,7 @@ struct Written {
 
 /// What a MemorySink is to do, and what it wrote. Outlives the engine.
 struct SinkScript {
-  enum class Delivery { AtOnce, Later, Held };
+  enum class Delivery { AtOnce, Later, Held, Never };
   Delivery delivery = Delivery::AtOnce;
   std::size_t largest = std::numeric_limits<std::size_t>::max();
   std::optional<std::string> fail_at;  // a value
@@ -191,7 +191,7 @@ class MemorySink final : public Sink {
     if (script_.delivery == SinkScript::Delivery::AtOnce) {
       lock.unlock();
       tell(records, listener);
-    } else {
+    } else if (script_.delivery != SinkScript::Delivery::Never) {
       queue_.emplace_back(records, &listener);
       script_.changed.notify_all();
     }
