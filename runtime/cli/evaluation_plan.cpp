@@ -3,6 +3,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <map>
+#include <optional>
+#include <set>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -10,39 +14,86 @@ namespace kaspar::cli {
 namespace {
 
 struct LabelColumn {
-  const ChainPlan* chain = nullptr;
+  std::size_t chain = 0;
   Slot slot = 0;
 };
 
 bool ends_in_label(std::string_view name) { return name.ends_with(".label"); }
 
-/// Labels that models compute, or whatever column is named.
-std::vector<LabelColumn> label_columns(const Plan& plan, const std::string& wanted) {
+/// Labels that models compute: the columns of all `apply` stages.
+std::vector<LabelColumn> model_labels(const Plan& plan) {
   std::vector<LabelColumn> columns;
-  for (const ChainPlan& chain : plan.chains) {
+  for (std::size_t i = 0; i < plan.chains.size(); ++i) {
+    const ChainPlan& chain = plan.chains[i];
     for (const StagePlan& stage : chain.stages) {
+      if (stage.word != "apply") continue;
       for (const Slot slot : stage.writes) {
-        const Column& column = chain.slots[slot];
-        const bool fits = wanted.empty() ? stage.word == "apply" && ends_in_label(column.name)
-                                         : column.name == wanted;
-        if (!fits) continue;
-        // A column that replaces one of the same name is what the sink sees.
-        if (!wanted.empty() && !columns.empty() && columns.back().chain == &chain) {
-          columns.pop_back();
-        }
-        columns.push_back({.chain = &chain, .slot = slot});
+        if (ends_in_label(chain.slots[slot].name)) columns.push_back({.chain = i, .slot = slot});
       }
     }
   }
   return columns;
 }
 
-StagePlan make_output(const StagePlan& original, const NodeDescriptor& node, const Column& column,
-                      Slot slot) {
-  StagePlan stage = original;
-  stage.node = &node;
+/// The column of this name that the chain's end has: one that replaces another comes after it.
+std::optional<Slot> last_named(const ChainPlan& chain, std::string_view name, std::size_t first) {
+  for (std::size_t slot = chain.slots.size(); slot-- > first;) {
+    if (chain.slots[slot].name == name) return static_cast<Slot>(slot);
+  }
+  return std::nullopt;
+}
+
+/// `COLUMN`, in the chains that compute it, or `STREAM.COLUMN`.
+std::vector<LabelColumn> named_columns(const Plan& plan, std::string_view wanted) {
+  std::vector<LabelColumn> columns;
+  for (std::size_t i = 0; i < plan.chains.size(); ++i) {
+    const ChainPlan& chain = plan.chains[i];
+    auto slot = last_named(chain, wanted, chain.inherited);
+    if (!slot && !chain.name.empty() && wanted.starts_with(chain.name + ".")) {
+      slot = last_named(chain, wanted.substr(chain.name.size() + 1), 0);
+    }
+    if (slot) columns.push_back({.chain = i, .slot = *slot});
+  }
+  return columns;
+}
+
+/// As a person may name it: with its stream where it has one.
+std::string name_of(const Plan& plan, const LabelColumn& column) {
+  const ChainPlan& chain = plan.chains[column.chain];
+  const std::string& name = chain.slots[column.slot].name;
+  return chain.name.empty() ? name : chain.name + "." + name;
+}
+
+/// The chain and those that its rows come through.
+std::set<std::size_t> chains_above(const Plan& plan, std::size_t last) {
+  std::set<std::size_t> kept{last};
+  for (std::size_t i = last + 1; i-- > 0;) {
+    if (!kept.contains(i)) continue;
+    for (const ChainInput& input : plan.chains[i].inputs) {
+      if (!input.source) kept.insert(input.chain);
+    }
+  }
+  return kept;
+}
+
+std::set<std::size_t> sources_of(const Plan& plan, const std::set<std::size_t>& chains) {
+  std::set<std::size_t> sources;
+  for (const std::size_t chain : chains) {
+    for (const ChainInput& input : plan.chains[chain].inputs) {
+      if (input.source) sources.insert(*input.source);
+    }
+  }
+  return sources;
+}
+
+StagePlan make_output(const ChainPlan& chain, const NodeDescriptor& node, Slot slot) {
+  const Column& column = chain.slots[slot];
+  StagePlan stage;
+  stage.word = "to";
   stage.text = "to labels";
-  stage.call.params.clear();
+  stage.node = &node;
+  stage.fallible = true;
+  stage.place = chain.place;
   stage.call.operands = {{.role = "key",
                           .expression = {.kind = Expression::Kind::Meta,
                                          .type = {.scalar = ScalarType::Bytes, .optional = true},
@@ -56,12 +107,25 @@ StagePlan make_output(const StagePlan& original, const NodeDescriptor& node, con
   return stage;
 }
 
+/// Ends the chain in sink 0 in place of its own sink or route, without what served only those.
+void end_in_label(ChainPlan& chain, const NodeDescriptor& node, Slot slot) {
+  if (chain.sink || chain.arm) {
+    chain.stages.pop_back();
+    while (!chain.stages.empty() && chain.stages.back().implicit) chain.stages.pop_back();
+  }
+  chain.arm.reset();
+  chain.sink = 0;
+  chain.stages.push_back(make_output(chain, node, slot));
+  chain.segments = {{0, chain.stages.size()}};
+}
+
 }  // namespace
 
 std::expected<Plan, std::string> make_evaluation_plan(const Plan& plan,
                                                       const NodeRegistry& registry,
                                                       const std::string& label) {
-  const std::vector<LabelColumn> columns = label_columns(plan, label);
+  const std::vector<LabelColumn> columns =
+      label.empty() ? model_labels(plan) : named_columns(plan, label);
   if (columns.empty()) {
     return std::unexpected(
         label.empty() ? std::string{"no `apply` of the file has a label; say which column to "
@@ -70,30 +134,47 @@ std::expected<Plan, std::string> make_evaluation_plan(const Plan& plan,
   }
   if (columns.size() > 1) {
     std::vector<std::string> names;
-    for (const LabelColumn& column : columns) {
-      names.push_back(column.chain->slots[column.slot].name);
-    }
+    for (const LabelColumn& column : columns) names.push_back(name_of(plan, column));
     return std::unexpected(fmt::format("{} columns could be compared: {}; say which with --label",
                                        columns.size(), fmt::join(names, ", ")));
   }
-  const auto& [chain, slot] = columns.front();
-  const Column& column = chain->slots[slot];
+  const auto& [last, slot] = columns.front();
+  const Column& column = plan.chains[last].slots[slot];
   if (column.type.is_vector()) {
     return std::unexpected(
         fmt::format("the column `{}` is `{}`, not one label", column.name, to_string(column.type)));
   }
+  const std::set<std::size_t> kept = chains_above(plan, last);
+  const std::set<std::size_t> sources = sources_of(plan, kept);
+  if (sources.size() > 1) {
+    std::vector<std::string> names;
+    for (const std::size_t source : sources) names.push_back(plan.sources[source].name);
+    return std::unexpected(fmt::format(
+        "the rows of `{}` come from several sources ({}), and a file of labelled rows is one",
+        column.name, fmt::join(names, ", ")));
+  }
   Plan evaluated;
   evaluated.file = plan.file;
   evaluated.models = plan.models;
-  evaluated.sources = {plan.sources[*chain->inputs[0].source]};
-  evaluated.sinks = {plan.sinks[*chain->sink]};
-  ChainPlan& made = evaluated.chains.emplace_back(*chain);
-  made.inputs = {{.source = 0}};
-  made.sink = 0;
-  made.stages.back() =
-      make_output(chain->stages.back(), *registry.find(NodeRole::Stage, "to"), column, slot);
-  for (StagePlan& stage : made.stages) {
-    stage.on_error = {.action = ErrorPolicy::Action::Sink, .sink = 0};
+  evaluated.sources = {plan.sources[*sources.begin()]};
+  evaluated.sinks = {{.name = "labels"}};
+  std::map<std::size_t, std::size_t> places;
+  for (const std::size_t index : kept) {
+    places[index] = evaluated.chains.size();
+    ChainPlan& chain = evaluated.chains.emplace_back(plan.chains[index]);
+    for (ChainInput& input : chain.inputs) {
+      if (input.source) {
+        input.source = 0;
+      } else {
+        input.chain = places.at(input.chain);
+      }
+    }
+    chain.best_effort = false;  // each row counts
+    chain.queue_rows = 0;
+    if (index == last) end_in_label(chain, *registry.find(NodeRole::Stage, "to"), slot);
+    for (StagePlan& stage : chain.stages) {
+      stage.on_error = {.action = ErrorPolicy::Action::Sink, .sink = 0};
+    }
   }
   return evaluated;
 }

@@ -106,7 +106,7 @@ class Engine::Run {
   void add_driver(std::unique_ptr<Source> source, const std::set<std::size_t>& endpoints);
   void start_graphs();
   void drain();
-  void drain_best_effort();
+  void finish_best_effort();
   template <class Which>
   void close_sinks(Which which);
   [[nodiscard]] milliseconds remaining();
@@ -245,15 +245,19 @@ RunReport Engine::Run::run() {
   context_.log.write(LogLevel::Info, "run_draining", "no more records are read");
   drain();
   close_sinks([](const SinkPort& port) { return !port.best_effort; });
-  close_sinks([](const SinkPort& port) { return port.best_effort && !port.queued_only; });
+  // Best-effort sinks that sources wait for are closed like the others, which ends them for queues.
+  const bool awaited = std::ranges::any_of(ports_, [](const auto& entry) {
+    return entry.second->best_effort && !entry.second->queued_only;
+  });
+  if (awaited) finish_best_effort();
   {
     // A sink may tell its listeners a little after it closed, from a thread of its own.
     std::unique_lock lock(state_->mutex);
     state_->changed.wait_for(lock, milliseconds{200}, [this] { return state_->flights == 0; });
   }
   state_->closing = true;  // what is acknowledged is committed while best-effort branches go on
-  drain_best_effort();
-  close_sinks([](const SinkPort& port) { return port.best_effort && port.queued_only; });
+  if (!awaited) finish_best_effort();
+  graph_thread_.join();
   for (auto& driver : drivers_) driver->join();
   RunReport result = report();
   context_.log.write(result.status == ExitStatus::Fine ? LogLevel::Info : LogLevel::Error,
@@ -294,7 +298,7 @@ void Engine::Run::drain() {
 }
 
 // Lets best-effort branches finish what they took, for a while; what is left then is dropped.
-void Engine::Run::drain_best_effort() {
+void Engine::Run::finish_best_effort() {
   if (best_effort_graph_) {
     const auto within = std::min(remaining(), context_.settings.best_effort_grace);
     {
@@ -304,8 +308,10 @@ void Engine::Run::drain_best_effort() {
     }
     for (const auto& queue : topology_->queues()) queue->close();
     arena_.execute([this] { best_effort_graph_->release_wait(); });
+    std::unique_lock lock(state_->mutex);
+    state_->changed.wait(lock, [this] { return state_->best_effort_done; });
   }
-  graph_thread_.join();
+  close_sinks([](const SinkPort& port) { return port.best_effort; });
 }
 
 template <class Which>

@@ -3,13 +3,13 @@
 
 #include <algorithm>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "runtime/engine/engine.hpp"
 #include "runtime/engine/memory_endpoints.hpp"
-#include "test/unit/catch.hpp"
 
 namespace kaspar::engine::test {
 
@@ -66,29 +66,29 @@ struct Fixture {
       endpoints.sinks[i] = std::make_unique<MemorySink>(*sinks[i]);
     }
     auto engine = std::make_unique<Engine>(plan, context, std::move(endpoints));
-    REQUIRE(engine->open().has_value());
+    if (!engine->open()) throw std::logic_error("what is in memory cannot be opened");
     return engine;
   }
 
+  /// Throws where a contract is broken that holds for every run.
   RunReport run() {
     auto engine = open();
     RunReport report = engine->run();
     engine.reset();
     check_contracts();
-    CHECK(report.batches_held == 0);
-    CHECK(report.bytes_held == 0);
+    require(report.batches_held == 0 && report.bytes_held == 0, "credits have not come back");
     return report;
   }
 
   void check_contracts() const {
     for (const auto& source : sources) {
-      CHECK(source->closed);
-      CHECK_FALSE(source->acknowledged_after_close);
+      require(source->closed, "a source is not closed");
+      require(!source->acknowledged_after_close, "a closed source got an acknowledgement");
     }
     for (const auto& sink : sinks) {
-      CHECK_FALSE(sink->overlapped);
-      CHECK_FALSE(sink->empty_write);
-      CHECK_FALSE(sink->written_after_close);
+      require(!sink->overlapped, "two writes to a sink at a time");
+      require(!sink->empty_write, "nothing was written");
+      require(!sink->written_after_close, "a closed sink was written to");
     }
   }
 
@@ -96,6 +96,11 @@ struct Fixture {
     return std::ranges::all_of(sources, [](const auto& source) {
       return std::ranges::all_of(source->acknowledged, [](int times) { return times == 1; });
     });
+  }
+
+ private:
+  static void require(bool holds, const char* otherwise) {
+    if (!holds) throw std::logic_error(otherwise);
   }
 };
 
