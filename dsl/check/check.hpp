@@ -5,9 +5,9 @@
 #include <span>
 #include <string>
 
-#include "dsl/check/outside_value.hpp"
 #include "dsl/diag/diagnostic.hpp"
 #include "dsl/parse/ast.hpp"
+#include "dsl/source/outside_value.hpp"
 #include "runtime/core/plan.hpp"
 
 namespace kaspar::dsl {

@@ -10,9 +10,9 @@
 #include <string_view>
 #include <vector>
 
-#include "dsl/check/outside_value.hpp"
 #include "dsl/check/report.hpp"
 #include "dsl/parse/ast.hpp"
+#include "dsl/source/outside_value.hpp"
 #include "runtime/core/plan.hpp"
 
 namespace kaspar::dsl {

@@ -148,12 +148,12 @@ class ParamChecker {
                                 .message = std::move(message)});
     };
     if (!given) {
-      refuse(fmt::format("the parameter `{}` is `{}`, and this is none", outside.name,
+      refuse(fmt::format("the parameter `{}` is `{}`, and this is none", written_.name.text,
                          to_string(param_.type)));
       return false;
     }
     if (const std::string wrong = out_of_bounds(*given); !wrong.empty()) {
-      refuse(fmt::format("the value of `{}` {}", outside.name, wrong));
+      refuse(fmt::format("the value of `{}` {}", written_.name.text, wrong));
       return false;
     }
     value = std::move(*given);
@@ -218,7 +218,23 @@ void take_outside_values(Program& program, std::span<const OutsideValue> values,
   for (const auto& [name, definition] : file.by_name) {
     if (definition.kind == Definition::Kind::Param) names.push_back(name);
   }
+  const auto upper = [](std::string name) {
+    std::ranges::transform(name, name.begin(), [](char c) {
+      return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    });
+    return name;
+  };
   for (const OutsideValue& value : values) {
+    if (value.from_environment) {
+      // The environment is not kaspar's own: a variable that no parameter has means nothing.
+      for (ParamDefinition& param : program.params) {
+        if (param.file == &file && param.outside == nullptr &&
+            upper(param.written->name.text) == value.name) {
+          param.outside = &value;
+        }
+      }
+      continue;
+    }
     const auto found = file.by_name.find(value.name);
     if (found == file.by_name.end() || found->second.kind != Definition::Kind::Param) {
       if (found != file.by_name.end() && found->second.kind == Definition::Kind::Unknown) continue;

@@ -5,7 +5,7 @@
 #include <span>
 
 #include "dsl/check/definitions.hpp"
-#include "dsl/check/outside_value.hpp"
+#include "dsl/source/outside_value.hpp"
 
 namespace kaspar::dsl {
 

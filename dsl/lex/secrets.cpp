@@ -8,7 +8,7 @@ namespace kaspar::dsl {
 bool is_secret(std::string_view option) {
   return option.find("password") != std::string_view::npos ||
          option.find("secret") != std::string_view::npos || option == "ssl.key.pem" ||
-         option.starts_with("sasl.oauthbearer");
+         option == "sasl.oauthbearer.config";
 }
 
 std::vector<Span> secret_values(const TokenBuffer& buffer) {

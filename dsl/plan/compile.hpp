@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "dsl/check/outside_value.hpp"
 #include "dsl/diag/diagnostic.hpp"
+#include "dsl/source/outside_value.hpp"
 #include "runtime/core/plan.hpp"
 
 namespace kaspar::dsl {

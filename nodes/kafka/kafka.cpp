@@ -6,6 +6,7 @@
 
 #include "nodes/kafka/kafka_sink.hpp"
 #include "nodes/kafka/kafka_source.hpp"
+#include "nodes/kafka/settings_check.hpp"
 #include "runtime/core/node_descriptor.hpp"
 
 namespace kaspar::nodes {
@@ -173,7 +174,9 @@ void register_kafka(NodeRegistry& registry) {
            {"source windows = kafka { topic: \"inputs\", group: \"scoring\" }",
             "source windows = kafka { topic: \"inputs\", group: \"scoring\", start: latest }"},
        .check_endpoint = check_source,
-       .make_sources = make_sources});
+       .make_sources = make_sources,
+       .check_settings = check_settings,
+       .setting_names = setting_names});
   registry.add(
       {.role = NodeRole::Sink,
        .name = "kafka",

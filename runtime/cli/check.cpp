@@ -13,12 +13,14 @@
 #include "runtime/cli/diagnostic_output.hpp"
 #include "runtime/cli/dump.hpp"
 #include "runtime/cli/failure_text.hpp"
+#include "runtime/cli/profile_options.hpp"
 #include "runtime/cli/used_files.hpp"
 
 namespace kaspar::cli {
 namespace {
 
 struct CheckOptions {
+  ProfileOptions profile;
   std::vector<std::string> files;
   OutputOptions output;
   std::string dump;
@@ -61,7 +63,9 @@ ExitStatus check(const CheckOptions& options) {
   std::vector<std::string> unreadable;
   std::vector<CompiledFile> files;
   for (const std::string& file : options.files) {
-    files.push_back({.file = file, .compiled = dsl::compile_file(file, registry, {})});
+    auto program = compile_configured(file, registry, {}, options.profile);
+    if (!program) return tell(program.error());
+    files.push_back({.file = file, .compiled = std::move(program->compiled)});
   }
   accept_used_files(files);
   for (const auto& [file, compiled] : files) {
@@ -102,6 +106,7 @@ void add_check(CLI::App& app, Action& action) {
       ->check(CLI::IsMember({"tokens", "ast", "typed", "plan"}))
       ->type_name("PHASE")
       ->excludes("--output");
+  add_profile_options(*command, options->profile, false);
   command->callback([options, &action] { action = [options] { return check(*options); }; });
 }
 

@@ -17,6 +17,7 @@
 #include "runtime/cli/failure_text.hpp"
 #include "runtime/cli/labelled_row.hpp"
 #include "runtime/cli/lines.hpp"
+#include "runtime/cli/profile_options.hpp"
 #include "runtime/engine/engine.hpp"
 #include "runtime/observe/log.hpp"
 
@@ -24,6 +25,7 @@ namespace kaspar::cli {
 namespace {
 
 struct EvalOptions {
+  ProfileOptions profile;
   std::string file;
   std::string rows;
   std::string label;
@@ -83,7 +85,9 @@ void print_report(const LabelledRows& rows, const std::vector<RowOutcome>& outco
 ExitStatus evaluate(const EvalOptions& options) {
   NodeRegistry registry;
   nodes::register_all(registry);
-  const dsl::Compiled compiled = dsl::compile_file(options.file, registry, {});
+  auto program = compile_configured(options.file, registry, {}, options.profile);
+  if (!program) return tell(program.error());
+  const dsl::Compiled& compiled = program->compiled;
   if (compiled.unreadable) {
     return tell({.status = ExitStatus::Usage, .message = *compiled.unreadable});
   }
@@ -97,7 +101,8 @@ ExitStatus evaluate(const EvalOptions& options) {
 
   std::vector<RowOutcome> outcomes(rows->records.size());
   const std::unique_ptr<EventLog> log = observe::make_event_log(LogLevel::Warning);
-  const RunSettings settings{.lossless_best_effort = true};
+  RunSettings settings = std::move(program->loaded.settings);
+  settings.lossless_best_effort = true;
   const RunContext context{.settings = settings, .log = *log};
   engine::Endpoints endpoints;
   endpoints.sources[0] = std::make_unique<RowSource>(rows->records);
@@ -123,6 +128,7 @@ void add_eval(CLI::App& app, Action& action) {
       ->required();
   command->add_option("--label", options->label,
                       "the column to compare, such as y.label, where the file leaves a choice");
+  add_profile_options(*command, options->profile, false);
   command->callback([options, &action] { action = [options] { return evaluate(*options); }; });
 }
 

@@ -14,12 +14,12 @@
 #include "dsl/plan/compile.hpp"
 #include "nodes/kafka/embedded_broker.hpp"
 #include "nodes/register_nodes.hpp"
-#include "runtime/cli/brokers_option.hpp"
 #include "runtime/cli/commands.hpp"
 #include "runtime/cli/diagnostic_output.hpp"
 #include "runtime/cli/endpoint_argument.hpp"
 #include "runtime/cli/failure_text.hpp"
 #include "runtime/cli/feed.hpp"
+#include "runtime/cli/profile_options.hpp"
 #include "runtime/cli/signals.hpp"
 #include "runtime/cli/topic_printer.hpp"
 #include "runtime/engine/engine.hpp"
@@ -30,7 +30,7 @@ namespace {
 
 struct RunOptions {
   std::string file;
-  std::string brokers = KafkaSettings{}.brokers;
+  ProfileOptions profile;
   std::vector<std::string> sources;
   std::vector<std::string> sinks;
   std::vector<std::string> feeds;
@@ -138,11 +138,11 @@ class StopRequest {
   bool requested_ = false;
 };
 
-ExitStatus run_plan(const RunOptions& options, const Plan& plan, std::vector<FedTopic> fed,
-                    StopRequest& stop) {
+ExitStatus run_plan(const RunOptions& options, RunSettings settings, const Plan& plan,
+                    std::vector<FedTopic> fed, StopRequest& stop) {
   const std::unique_ptr<EventLog> log = observe::make_event_log();
-  RunSettings settings{.record_limit = options.limit, .fuse = !options.no_fuse};
-  settings.kafka.brokers = options.brokers;
+  settings.record_limit = options.limit;
+  settings.fuse = !options.no_fuse;
   settings.until_end = options.until_end;
 
   std::optional<nodes::kafka::EmbeddedBroker> broker;
@@ -152,7 +152,8 @@ ExitStatus run_plan(const RunOptions& options, const Plan& plan, std::vector<Fed
     auto started = start_broker(plan);
     if (!started) return tell(started.error());
     broker.emplace(std::move(*started));
-    settings.kafka.brokers = broker->address();
+    settings.kafka = {.brokers = broker->address()};  // it knows of no security
+    settings.clusters.clear();
     settings.commit_interval = std::chrono::milliseconds{50};  // the feed waits for commits
     log->write(LogLevel::Info, "embedded_broker", "an in-process Kafka broker serves this run",
                {{"address", broker->address()}});
@@ -204,7 +205,9 @@ ExitStatus run(const RunOptions& options) {
   nodes::register_all(registry);
   auto compile = compile_options(options);
   if (!compile) return tell(compile.error());
-  const dsl::Compiled compiled = dsl::compile_file(options.file, registry, *compile);
+  auto program = compile_configured(options.file, registry, std::move(*compile), options.profile);
+  if (!program) return tell(program.error());
+  const dsl::Compiled& compiled = program->compiled;
   if (compiled.unreadable) return tell(wrong_usage(*compiled.unreadable));
   fmt::print(stderr, "{}",
              dsl::render_human(compiled.diagnostics, OutputOptions{}.coloured(STDERR_FILENO)));
@@ -218,7 +221,8 @@ ExitStatus run(const RunOptions& options) {
   }
   auto fed = fed_topics(options, *compiled.plan);
   if (!fed) return tell(fed.error());
-  return run_plan(options, *compiled.plan, std::move(*fed), stop);
+  return run_plan(options, std::move(program->loaded.settings), *compiled.plan, std::move(*fed),
+                  stop);
 }
 
 }  // namespace
@@ -227,7 +231,7 @@ void add_run(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("run", "Run a pipeline");
   auto options = std::make_shared<RunOptions>();
   command->add_option("FILE", options->file, "pipeline file")->required();
-  CLI::Option* brokers = add_brokers_option(*command, options->brokers);
+  CLI::Option* brokers = add_profile_options(*command, options->profile, true);
   command
       ->add_flag("--embedded", options->embedded,
                  "start an in-process Kafka broker, and print what the Kafka sinks wrote")

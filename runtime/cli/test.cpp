@@ -13,6 +13,7 @@
 #include "runtime/cli/commands.hpp"
 #include "runtime/cli/diagnostic_output.hpp"
 #include "runtime/cli/failure_text.hpp"
+#include "runtime/cli/profile_options.hpp"
 #include "runtime/cli/test_report.hpp"
 #include "runtime/cli/test_runner.hpp"
 #include "runtime/cli/used_files.hpp"
@@ -21,6 +22,7 @@ namespace kaspar::cli {
 namespace {
 
 struct TestOptions {
+  ProfileOptions profile;
   std::vector<std::string> files;
   OutputOptions output;
   std::string filter;
@@ -82,7 +84,9 @@ ExitStatus test(const TestOptions& options) {
   std::size_t tests = 0;
   std::vector<CompiledFile> files;
   for (const std::string& file : options.files) {
-    files.push_back({.file = file, .compiled = dsl::compile_file(file, registry, {})});
+    auto program = compile_configured(file, registry, {}, options.profile);
+    if (!program) return tell(program.error());
+    files.push_back({.file = file, .compiled = std::move(program->compiled)});
   }
   accept_used_files(files);
   for (const CompiledFile& file : files) {
@@ -113,6 +117,7 @@ void add_test(CLI::App& app, Action& action) {
   command->add_option("--filter", options->filter, "only tests with this in their names")
       ->type_name("TEXT");
   add_output_options(*command, options->output, {"human", "json", "junit", "sarif", "github"});
+  add_profile_options(*command, options->profile, false);
   command->callback([options, &action] { action = [options] { return test(*options); }; });
 }
 

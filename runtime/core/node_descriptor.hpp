@@ -117,6 +117,15 @@ struct EndpointCall {
   Params params;
 };
 
+/// An option of a profile that cannot be taken.
+struct SettingIssue {
+  std::string option;
+  bool unknown = false;    // there is no such option
+  bool forbidden = false;  // it is not for the user to set; else its value is wrong
+  std::string message;
+  std::string help;  // may be empty
+};
+
 struct NodeDescriptor {
   NodeRole role = NodeRole::Stage;
   std::string_view name;
@@ -138,6 +147,11 @@ struct NodeDescriptor {
   /// Sink: one for each endpoint, in order. No I/O yet.
   std::expected<std::vector<std::unique_ptr<Sink>>, Failure> (*make_sinks)(
       std::span<const EndpointCall> endpoints, const RunContext& context) = nullptr;
+
+  /// Source or sink of a system with settings: what is wrong with the options of a profile, as the
+  /// system's own library sees it; nullptr: it has none. The names of all options, for suggestions.
+  std::vector<SettingIssue> (*check_settings)(const KafkaSettings& settings) = nullptr;
+  std::vector<std::string> (*setting_names)() = nullptr;
 
   /// Model: opens and checks the file.
   std::expected<std::shared_ptr<const Resource>, Issue> (*load_model)(

@@ -19,8 +19,24 @@ struct KafkaSettings {
   std::chrono::milliseconds connect_timeout{10'000};
 };
 
+/// What librdkafka's waits are set for; batches form from what has arrived in any case.
+enum class RunMode : std::uint8_t { Balanced, Latency, Throughput };
+
+struct HttpSettings {
+  bool enabled = true;
+  std::string listen = "127.0.0.1:8080";
+  bool listen_given = false;  // then a port that is taken is an error
+  std::string probes;         // HOST:PORT; empty: none
+};
+
 struct RunSettings {
   KafkaSettings kafka;
+  /// Further clusters, by the name that an endpoint's option `cluster` gives.
+  std::map<std::string, KafkaSettings, std::less<>> clusters;
+  RunMode mode = RunMode::Balanced;
+  /// Names the process among those of its group; empty: the host's name.
+  std::string instance;
+  HttpSettings http;
   /// Threads that run the graph; 0: the CPUs of the cgroup, quota rounded up.
   std::size_t threads = 0;
   std::size_t memory_budget = 256u << 20;  // bytes

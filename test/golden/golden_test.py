@@ -4,10 +4,13 @@
   golden_test.py KASPAR            compares; a missing expected file is a failure
   golden_test.py KASPAR --update   rewrites the expected files
 
+Beside NAME.pipe may stand NAME.toml, its profile, and NAME.args, more arguments, one a line.
+
 A file that begins with fail_ must be refused (exit status 1), every other must be accepted (0). Each code that the
 checker raises must be shown by some file, unless EXEMPT gives a reason."""
 import difflib
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -15,17 +18,19 @@ import sys
 
 FOLDER = pathlib.Path(__file__).resolve().parent / "check"
 CODES = FOLDER.parents[2] / "runtime" / "core" / "diagnostic_code.def"
+ENVIRONMENT = {**os.environ, "KASPAR_PARAM_WAIT": "soon", "KASPAR_PARAM_OF_NOBODY": "1", "GOLDEN_SECRET": "swordfish"}
 EXEMPT = {
     "K0407": "the memory limit of models cannot be set yet",
-    "K0701": "values from outside: the profile and `-p`, see test/golden/profile",
-    "K0702": "profiles are not available yet",
-    "K0704": "profiles are not available yet",
     **{f"K090{number}": "of rows, at run time" for number in range(1, 9)},
 }
 
 
 def check(kaspar, name, *options):
-    done = subprocess.run([kaspar, "check", *options, name], cwd=FOLDER, capture_output=True, encoding="utf-8", timeout=60)
+    arguments = (FOLDER / name).with_suffix(".args")
+    more = arguments.read_text(encoding="utf-8").split("\n")[:-1] if arguments.exists() else []
+    if (FOLDER / name).with_suffix(".toml").exists():
+        more += ["--profile", pathlib.Path(name).with_suffix(".toml").name]
+    done = subprocess.run([kaspar, "check", *options, *more, name], cwd=FOLDER, env=ENVIRONMENT, capture_output=True, encoding="utf-8", timeout=60)
     if done.stderr:
         print(f"{name}: standard error must stay empty:\n{done.stderr}")
     return done.returncode, done.stdout, not done.stderr
@@ -47,6 +52,8 @@ def misplaced(report):
     """Spans whose line and column are not those of their byte: lines and columns count from 1, columns in code
     points, bytes from 0 with a byte-order mark."""
     for diagnostic in report["diagnostics"]:
+        if not (FOLDER / diagnostic["file"]).exists():
+            continue  # the command line, the environment
         written = (FOLDER / diagnostic["file"]).read_bytes()
         for span in [diagnostic["span"]] + [label["span"] for label in diagnostic["labels"]]:
             for end in span.values():

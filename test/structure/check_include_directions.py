@@ -10,7 +10,7 @@ TOP_LEVEL = {"CMakeLists.txt", "CMakePresets.json", "dsl", "runtime", "nodes", "
              "test", "README.md", "CONTRIBUTING.md", "LICENSE", "build"}
 
 # The compiler's phases: each includes only those before it.
-DSL_PHASES = ["source", "diag", "lex", "parse", "check", "plan", "fmt"]
+DSL_PHASES = ["source", "diag", "lex", "profile", "parse", "check", "plan", "fmt"]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 

@@ -16,7 +16,8 @@ namespace kaspar::dsl {
 struct OutsideValue {
   std::string name;
   Value value;  // text (from the command line and the environment), bool, i64, double or string
-  bool text = false;  // `value` is a string to be read as the parameter's type
+  bool from_environment = false;  // then `name` is in upper case
+  bool text = false;              // `value` is a string to be read as the parameter's type
   std::shared_ptr<const SourceBuffer> source;
   Span name_span;
   Span value_span;

@@ -1,0 +1,39 @@
+// The profile, `kaspar.toml`: how and where a pipeline runs, and the only place for secrets.
+//
+// [kafka] brokers, connect_timeout; [kafka.options] librdkafka's properties; [clusters.NAME] the
+// same for further clusters; [run] threads, memory_budget, commit_interval, shutdown_deadline,
+// mode, instance; [http] listen, probes, enabled; [params] values of the file's parameters.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dsl/diag/diagnostic.hpp"
+#include "dsl/source/outside_value.hpp"
+#include "runtime/core/node_descriptor.hpp"
+#include "runtime/core/run_settings.hpp"
+
+namespace kaspar::dsl {
+
+/// Profiles larger than this are refused by whoever reads them.
+inline constexpr std::size_t largest_profile = 1u << 20;
+
+struct Profile {
+  RunSettings settings;              // what the profile does not say has its default
+  std::vector<OutsideValue> params;  // of [params]
+};
+
+/// The value of an environment variable, or nothing.
+using Environment = std::function<std::optional<std::string>(const std::string& name)>;
+
+/// Reads a profile over `settings`. Reports what is wrong with it: K0702 at an unknown key or a bad
+/// value, K0703 at a secret that is written out, K0704 at an environment variable that is not set.
+/// Options of Kafka are checked by `registry`'s nodes. No message and no excerpt shows a secret.
+[[nodiscard]] Profile read_profile(std::shared_ptr<const SourceBuffer> source, RunSettings settings,
+                                   const NodeRegistry& registry, const Environment& environment,
+                                   Diagnostics& diagnostics);
+
+}  // namespace kaspar::dsl
