@@ -2,12 +2,19 @@
 #include <fmt/format.h>
 
 #include "nodes/csv/csv_parser.hpp"
+#include "nodes/csv/named_csv_parser.hpp"
 #include "runtime/core/node_descriptor.hpp"
 
 namespace kaspar::nodes {
 namespace {
 
 using csv::CsvParser;
+using csv::NamedCsvParser;
+
+/// Whether the fields say where they come `from`; all of them do, or none.
+bool is_named(const Schema& schema) {
+  return !schema.columns.empty() && !schema.columns.front().origin.empty();
+}
 
 bool is_delimiter(std::string_view text) noexcept {
   if (text.size() != 1) return false;
@@ -27,23 +34,24 @@ std::expected<Inferred, Issue> infer_csv(const StageCall& call) {
         .label = "not one ASCII character that is neither a quote, a line break nor of a number",
         .help = "write one character, such as `\";\"` or `\"\\t\"`"});
   }
-  for (const Column& column : call.schema.columns) {
-    if (!column.origin.empty()) {
-      return std::unexpected(Issue{
-          .code = DiagnosticCode::K0302,
-          .place = {.part = IssuePlace::Part::Schema},
-          .message = fmt::format("`parse csv` takes columns by position, but `{}` names where its "
-                                 "values come `from`",
-                                 column.name),
-          .label = fmt::format("`{}` is taken `from \"{}\"`", column.name, column.origin),
-          .help = "remove `from` and put the fields in the order of the CSV columns"});
-    }
+  if (is_named(call.schema) && !call.header) {
+    return std::unexpected(Issue{
+        .code = DiagnosticCode::K0302,
+        .place = {.part = IssuePlace::Part::Schema},
+        .message = fmt::format("the fields of `{}` are found by the names of a header, and the "
+                               "source has none",
+                               call.schema.name),
+        .help = "give the `file` or `stdin` source the option `header: true`, or leave out `from` "
+                "and put the fields in the order of the CSV columns"});
   }
   return Inferred{.columns = call.schema.columns, .replaces_all = true, .fallible = true};
 }
 
 std::unique_ptr<Operator> make_csv(const StageBinding& binding) {
   const std::string delimiter = string_param(binding.call.params, "delimiter", ",");
+  if (is_named(binding.call.schema)) {
+    return std::make_unique<NamedCsvParser>(binding.call.schema, binding.writes, delimiter.front());
+  }
   return std::make_unique<CsvParser>(binding.call.schema, binding.writes, delimiter.front());
 }
 
@@ -56,6 +64,10 @@ void register_csv(NodeRegistry& registry) {
        .summary = "Reads one row of comma-separated values (RFC 4180) from a record's value",
        .documentation =
            "Fields are taken in the order of the schema; a vector takes as many as it is wide. "
+           "Where "
+           "the schema says `from \"name\"`, they are found by the names of the source's header, a "
+           "vector's by the first and the last, `from \"t0\"..\"t59\"`, and other columns are "
+           "ignored. "
            "Quotes come off first, a trailing line break is ignored, and all types but text lose "
            "surrounding blanks. An empty field is null; a quoted empty one is an empty `string`.\n"
            "\n"

@@ -82,9 +82,13 @@ void LineSource::add_line(RecordBatch& batch, std::size_t size) {
   std::string_view value{block_->bytes.get() + begin_, size};
   const std::int64_t offset = line_++;
   if (offset == 0) {
-    if (skip_first_) return;
     constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
     if (value.starts_with(byte_order_mark)) value.remove_prefix(byte_order_mark.size());
+    if (skip_first_) {
+      header_ = value;
+      batch.header = header_;
+      return;
+    }
   }
   auto& storage = static_cast<LineStorage&>(*batch.storage);
   if (storage.blocks.empty() || storage.blocks.back() != block_) storage.blocks.push_back(block_);
@@ -99,6 +103,7 @@ ReadStatus LineSource::read(RecordBatch& batch, const ReadLimits& limits) noexce
     batch.storage = std::make_unique<LineStorage>();
   }
   batch.endpoint = endpoint_;
+  batch.header = header_;
   while (batch.records.size() < std::min(limits.records, max_batch_records)) {
     const char* const data = block_->bytes.get();
     const void* const found = std::memchr(data + scanned_, '\n', block_->size - scanned_);

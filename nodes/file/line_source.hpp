@@ -48,6 +48,7 @@ class LineSource final : public Source {
   std::size_t endpoint_;
   int descriptor_ = -1;
   bool skip_first_;
+  std::string header_;  // the first line, if it is skipped
   bool at_end_ = false;
   std::shared_ptr<Block> block_;
   std::size_t begin_ = 0;    // of the line being read, in block_
