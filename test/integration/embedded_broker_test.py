@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The control-chart pipeline on embedded brokers: those of `kaspar broker`, and that of `kaspar run --embedded`."""
+"""The control-chart pipeline and the examples on embedded brokers: those of `kaspar broker`, and that of `kaspar run --embedded`."""
 import re
 import subprocess
 import sys
@@ -9,9 +9,10 @@ import unittest
 import brokers
 from broker_cases import BrokerCases
 from control_chart_job import PIPELINE, generate, rows
+from example_cases import ExampleCases
 
 
-class EmbeddedBroker(BrokerCases, unittest.TestCase):
+class EmbeddedBroker(BrokerCases, ExampleCases, unittest.TestCase):
     ROWS = 10_000
 
     def make_broker(self):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The control-chart pipeline on a real broker. Runs under `test/kafka/cluster run`, which sets KASPAR_TEST_BROKERS."""
+"""The control-chart pipeline and the examples on a real broker. Runs under `test/kafka/cluster run`, which sets KASPAR_TEST_BROKERS."""
 import os
 import subprocess
 import sys
@@ -7,9 +7,10 @@ import unittest
 
 import brokers
 from broker_cases import BrokerCases
+from example_cases import ExampleCases
 
 
-class RealBroker(BrokerCases, unittest.TestCase):
+class RealBroker(BrokerCases, ExampleCases, unittest.TestCase):
     ROWS = 20_000
 
     def make_broker(self):
