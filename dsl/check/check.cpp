@@ -19,9 +19,10 @@ namespace {
 
 class ProgramChecker {
  public:
-  ProgramChecker(ast::File file, const NodeRegistry& registry, Diagnostics& diagnostics)
+  ProgramChecker(ast::File file, const NodeRegistry& registry,
+                 const std::optional<std::vector<std::string>>& clusters, Diagnostics& diagnostics)
       : syntax_errors_(diagnostics.has_errors()),
-        program_{.registry = registry, .diagnostics = diagnostics} {
+        program_{.registry = registry, .diagnostics = diagnostics, .clusters = clusters} {
     program_.plan.file = file.source->path();
     program_.files.push_back(std::make_unique<FileDefinitions>(std::move(file), diagnostics));
   }
@@ -153,8 +154,10 @@ class ProgramChecker {
 }  // namespace
 
 TypedPipeline check(ast::File file, const NodeRegistry& registry,
-                    std::span<const OutsideValue> params, Diagnostics& diagnostics) {
-  return ProgramChecker(std::move(file), registry, diagnostics).run(params);
+                    std::span<const OutsideValue> params,
+                    const std::optional<std::vector<std::string>>& clusters,
+                    Diagnostics& diagnostics) {
+  return ProgramChecker(std::move(file), registry, clusters, diagnostics).run(params);
 }
 
 }  // namespace kaspar::dsl

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <expected>
+#include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "dsl/diag/diagnostic.hpp"
 #include "dsl/parse/ast.hpp"
@@ -18,8 +20,11 @@ struct TypedPipeline {
 };
 
 /// Checks the whole program and reports every independent mistake once. Reads the files that it
-/// uses, and opens its models and scalers. `params` are values from outside, the strongest first.
+/// uses, and opens its models and scalers. `params` are values from outside, the strongest first;
+/// `clusters` the names that the option `cluster` may give, not checked where nothing is known.
 [[nodiscard]] TypedPipeline check(ast::File file, const NodeRegistry& registry,
-                                  std::span<const OutsideValue> params, Diagnostics& diagnostics);
+                                  std::span<const OutsideValue> params,
+                                  const std::optional<std::vector<std::string>>& clusters,
+                                  Diagnostics& diagnostics);
 
 }  // namespace kaspar::dsl

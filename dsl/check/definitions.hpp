@@ -110,6 +110,8 @@ struct Program {
   std::vector<std::size_t> checking;                    // functions at work, the outermost first
   std::size_t depth = 0;                                // parameters at work
   std::vector<std::unique_ptr<FileDefinitions>> files;  // the first is the program's own
+  /// Names of clusters that an endpoint may be on; not checked where nothing is known of them.
+  std::optional<std::vector<std::string>> clusters = std::nullopt;
 };
 
 /// The definition that `name` has in `file` (`m.x`: in the file used as `m`), marked as used;

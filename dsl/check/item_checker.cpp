@@ -183,13 +183,35 @@ bool ItemChecker::check_endpoint(const ast::Endpoint& written, EndpointPlan& end
     if (const auto* text = path->second.get<std::string>())
       path->second = {path_from(file_.directory, *text)};
   }
-  if (!options.fine) return false;
+  if (!options.fine || !known_cluster(options, endpoint)) return false;
   if (const auto topic = options.values.find("topic"); topic != options.values.end()) {
     (written.source ? source_topics_ : sink_topics_)
         .push_back({string_param(endpoint.params, "cluster"),
                     string_param(endpoint.params, "topic"), topic->second});
   }
   return !written.source || same_group(options, endpoint);
+}
+
+/// Clusters are defined by the profile.
+bool ItemChecker::known_cluster(const CheckedOptions& options, const EndpointPlan& endpoint) {
+  const auto written = options.values.find("cluster");
+  if (written == options.values.end() || !program_.clusters) return true;
+  const std::string name = string_param(endpoint.params, "cluster");
+  if (std::ranges::find(*program_.clusters, name) != program_.clusters->end()) return true;
+  Diagnostic diagnostic{.code = DiagnosticCode::K0201,
+                        .span = written->second,
+                        .message = fmt::format("no profile defines the cluster `{}`", name)};
+  const std::string_view meant =
+      did_you_mean(name, {program_.clusters->begin(), program_.clusters->end()});
+  if (meant.empty()) {
+    diagnostic.help = fmt::format("say where it is below `[clusters.{}]` in the profile", name);
+  } else {
+    diagnostic.help = fmt::format("did you mean `{}`?", meant);
+    diagnostic.fixes.push_back(
+        {written->second, fmt::format("\"{}\"", meant), fmt::format("write `\"{}\"`", meant)});
+  }
+  report_.add(std::move(diagnostic));
+  return false;
 }
 
 /// Whether rows may be lost at the sink; these options are no matter of its node.
@@ -222,8 +244,17 @@ bool ItemChecker::same_group(const CheckedOptions& options, const EndpointPlan& 
   const auto written = options.values.find("group");
   if (written == options.values.end()) return true;
   const std::string group = string_param(endpoint.params, "group");
+  const std::string cluster = string_param(endpoint.params, "cluster");
+  const auto on = options.values.find("cluster");
+  const Span place = on == options.values.end() ? written->second : on->second;
   if (!group_) {
     group_ = {group, written->second};
+    cluster_ = {cluster, place};
+  } else if (cluster_.first != cluster) {
+    report_.error(DiagnosticCode::K0602, place,
+                  "the sources of a file are read by one consumer, from one cluster",
+                  "read one of them in a file of its own",
+                  {{cluster_.second, "the other source is on another cluster"}});
   } else if (group_->first != group) {
     report_.error(DiagnosticCode::K0602, written->second,
                   fmt::format("the sources of a file are read by one consumer, in one group, but "

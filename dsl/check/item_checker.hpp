@@ -42,6 +42,7 @@ class ItemChecker {
   void endpoint(const ast::Item& item, const ast::Endpoint& written);
   [[nodiscard]] bool check_endpoint(const ast::Endpoint& written, EndpointPlan& endpoint);
   [[nodiscard]] bool same_group(const CheckedOptions& options, const EndpointPlan& endpoint);
+  [[nodiscard]] bool known_cluster(const CheckedOptions& options, const EndpointPlan& endpoint);
   [[nodiscard]] bool best_effort(CheckedOptions& options, EndpointPlan& endpoint);
   void model(const ast::Item& item, const ast::Model& written);
   [[nodiscard]] bool load(const ast::Model& written, ModelPlan& model, ModelDefinition& definition);
@@ -54,6 +55,7 @@ class ItemChecker {
   std::vector<Named> source_topics_;
   std::vector<Named> sink_topics_;
   std::optional<std::pair<std::string, Span>> group_;  // of the first source that has one
+  std::pair<std::string, Span> cluster_;               // of that source
 };
 
 }  // namespace kaspar::dsl

@@ -75,8 +75,8 @@ Compiled compile_text(const std::string& path, std::string text, const NodeRegis
   for (const Span secret : secret_values(tokens)) {
     compiled.diagnostics.hide(*tokens.source, secret);
   }
-  TypedPipeline typed =
-      check(parse(tokens, compiled.diagnostics), registry, options.params, compiled.diagnostics);
+  TypedPipeline typed = check(parse(tokens, compiled.diagnostics), registry, options.params,
+                              options.clusters, compiled.diagnostics);
   compiled.diagnostics.sort();
   if (compiled.diagnostics.has_errors()) return compiled;
   compiled.replacement =

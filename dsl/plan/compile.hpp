@@ -25,6 +25,9 @@ struct CompileOptions {
   std::map<std::string, EndpointReplacement> sinks;
   /// For the file's parameters, the strongest first: command line, profile, environment.
   std::vector<OutsideValue> params;
+  /// Names of the profile's clusters, which the option `cluster` must give one of; not checked
+  /// where nothing is known of them.
+  std::optional<std::vector<std::string>> clusters = std::nullopt;
 };
 
 struct Compiled {

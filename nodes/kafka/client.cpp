@@ -116,9 +116,12 @@ std::expected<ClientHandle, Failure> make_client(const ClientConfiguration& conf
   for (const auto& [name, value] : configuration.defaults) (void)builder.set(name, value);
   for (const auto& [name, value] : settings.options) {
     if (const auto refused = builder.set(name, value)) {
+      // It may be a secret.
+      const bool repeats = !value.empty() && refused->find(value) != std::string::npos;
       return std::unexpected(
           Failure{.status = ExitStatus::Problems,
-                  .message = fmt::format("the Kafka option `{}` is refused: {}", name, *refused)});
+                  .message = fmt::format("the Kafka option `{}` is refused{}{}", name,
+                                         repeats ? "" : ": ", repeats ? "" : *refused)});
     }
   }
   Properties owned = configuration.owned;

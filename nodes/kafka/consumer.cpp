@@ -80,6 +80,11 @@ std::expected<void, Failure> Consumer::open(bool embedded) {
           {"queued.max.messages.kbytes", std::to_string(std::max<std::size_t>(queue >> 10, 64))},
           {"fetch.max.bytes", std::to_string(fetch)},
           {"message.max.bytes", std::to_string(std::min<std::size_t>(fetch, 1'000'000))}}};
+  if (settings_.mode == RunMode::Throughput) {
+    configuration.defaults.emplace_back("fetch.min.bytes", "65536");
+  } else if (settings_.mode == RunMode::Latency) {
+    configuration.defaults.emplace_back("socket.nagle.disable", "true");
+  }
   strict_ = embedded;
   if (embedded) {
     // When the last member has left, the mock cluster keeps the next one waiting for a session time
@@ -88,15 +93,15 @@ std::expected<void, Failure> Consumer::open(bool embedded) {
     configuration.defaults.emplace_back("heartbeat.interval.ms", "500");
   }
   // With `group.protocol = consumer` the broker assigns, and the client may not say how.
-  const auto protocol = settings_.kafka.options.find("group.protocol");
-  if (protocol == settings_.kafka.options.end() || protocol->second != "consumer") {
+  const auto protocol = cluster_.options.find("group.protocol");
+  if (protocol == cluster_.options.end() || protocol->second != "consumer") {
     configuration.owned.emplace_back("partition.assignment.strategy", "cooperative-sticky");
   }
   configuration.add_callbacks = [](rd_kafka_conf_t* conf) {
     rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
     rd_kafka_conf_set_offset_commit_cb(conf, on_commit);
   };
-  auto client = make_client(configuration, settings_.kafka, *this);
+  auto client = make_client(configuration, cluster_, *this);
   if (!client) return std::unexpected(std::move(client.error()));
   client_ = std::move(*client);
   connected();

@@ -38,13 +38,14 @@ class Consumer final : private ClientEvents {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// The tracker, the settings and the log outlive it.
+  /// The tracker, the cluster, the settings and the log outlive it.
   Consumer(std::string group, std::vector<Subscription> subscriptions, OffsetTracker& tracker,
-           const RunContext& context)
+           const KafkaSettings& cluster, const RunContext& context)
       : ClientEvents(context.log),
         group_(std::move(group)),
         subscriptions_(std::move(subscriptions)),
         tracker_(tracker),
+        cluster_(cluster),
         settings_(context.settings) {}
   Consumer(const Consumer&) = delete;
   Consumer& operator=(const Consumer&) = delete;
@@ -101,6 +102,7 @@ class Consumer final : private ClientEvents {
   std::string group_;
   std::vector<Subscription> subscriptions_;
   OffsetTracker& tracker_;
+  const KafkaSettings& cluster_;
   const RunSettings& settings_;
   ClientHandle client_;
   QueueHandle messages_;

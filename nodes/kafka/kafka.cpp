@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
+#include <utility>
 
 #include "nodes/kafka/kafka_sink.hpp"
 #include "nodes/kafka/kafka_source.hpp"
@@ -89,6 +91,19 @@ int number_of(const ValueTable& table, std::string_view name, int otherwise) {
   return number != nullptr ? static_cast<int>(*number) : otherwise;
 }
 
+/// The settings of the cluster that an endpoint is on.
+std::expected<const KafkaSettings*, Failure> cluster_of(const EndpointCall& endpoint,
+                                                        const RunSettings& settings) {
+  const std::string name = string_param(endpoint.params, "cluster");
+  const KafkaSettings* cluster = settings.cluster(name);
+  if (cluster != nullptr) return cluster;
+  return std::unexpected(Failure{
+      .status = ExitStatus::Problems,
+      .message =
+          fmt::format("`{}` is on the cluster `{}`, which no profile defines", endpoint.name, name),
+      .help = fmt::format("say where it is below `[clusters.{}]` in the profile", name)});
+}
+
 std::expected<Sources, Failure> make_sources(std::span<const EndpointCall> endpoints,
                                              const RunContext& context) {
   const std::string group = string_param(endpoints.front().params, "group");
@@ -108,30 +123,46 @@ std::expected<Sources, Failure> make_sources(std::span<const EndpointCall> endpo
                              .start = parse_start_offset(start).value_or(StartOffset{}),
                              .endpoint = endpoint.index});
   }
+  const auto cluster = cluster_of(endpoints.front(), context.settings);
+  if (!cluster) return std::unexpected(cluster.error());
   Sources sources;
-  sources.push_back(std::make_unique<KafkaSource>(group, std::move(subscriptions), context));
+  sources.push_back(
+      std::make_unique<KafkaSource>(group, std::move(subscriptions), **cluster, context));
   return sources;
 }
 
+ProducedTopic produced_topic(const Params& params) {
+  ProducedTopic topic{.name = string_param(params, "topic"),
+                      .compression = string_param(params, "compression", "none"),
+                      .partitioner = string_param(params, "partitioner", "murmur2")};
+  if (const auto create = params.find("create"); create != params.end()) {
+    if (const auto* table = create->second.get<ValueTable>()) {
+      topic.create = TopicCreation{.partitions = number_of(*table, "partitions", 3),
+                                   .replication = number_of(*table, "replication", 1)};
+    }
+  }
+  return topic;
+}
+
+/// One producer for each cluster, and another one for what is best-effort there.
 std::expected<Sinks, Failure> make_sinks(std::span<const EndpointCall> endpoints,
                                          const RunContext& context) {
-  std::vector<ProducedTopic> topics;
-  for (const EndpointCall& endpoint : endpoints) {
-    ProducedTopic topic{.name = string_param(endpoint.params, "topic"),
-                        .compression = string_param(endpoint.params, "compression", "none"),
-                        .partitioner = string_param(endpoint.params, "partitioner", "murmur2")};
-    if (const auto create = endpoint.params.find("create"); create != endpoint.params.end()) {
-      if (const auto* table = create->second.get<ValueTable>()) {
-        topic.create = TopicCreation{.partitions = number_of(*table, "partitions", 3),
-                                     .replication = number_of(*table, "replication", 1)};
-      }
-    }
-    topics.push_back(std::move(topic));
-  }
-  auto producer = std::make_shared<Producer>(std::move(topics), context);
-  Sinks sinks;
+  std::map<std::pair<const KafkaSettings*, bool>, std::vector<std::size_t>> groups;
   for (std::size_t i = 0; i < endpoints.size(); ++i) {
-    sinks.push_back(std::make_unique<KafkaSink>(producer, i));
+    const auto cluster = cluster_of(endpoints[i], context.settings);
+    if (!cluster) return std::unexpected(cluster.error());
+    groups[{*cluster, endpoints[i].best_effort}].push_back(i);
+  }
+  Sinks sinks(endpoints.size());
+  for (const auto& [shared, members] : groups) {
+    std::vector<ProducedTopic> topics;
+    for (const std::size_t i : members) topics.push_back(produced_topic(endpoints[i].params));
+    auto producer = std::make_shared<Producer>(
+        std::move(topics), shared.second ? Delivery::BestEffort : Delivery::Reliable, *shared.first,
+        context);
+    for (std::size_t topic = 0; topic < members.size(); ++topic) {
+      sinks[members[topic]] = std::make_unique<KafkaSink>(producer, topic);
+    }
   }
   return sinks;
 }
@@ -140,7 +171,8 @@ constexpr std::string_view source_documentation =
     "Joins the consumer group and reads the partitions that it is assigned, in order each. An "
     "offset is committed once every record up to it is delivered, filtered, dropped by the file or "
     "dead-lettered. Where the group has committed nothing, `start` says where to begin. The topic "
-    "must exist. All Kafka sources of a file share one consumer, and so one group.\n";
+    "must exist. All Kafka sources of a file share one consumer, and so one group and one "
+    "cluster.\n";
 constexpr std::string_view sink_documentation =
     "Writes each record to the topic, acknowledged by all in-sync replicas, never twice by itself. "
     "The partition follows from the key as the Java client's does (`murmur2`); records without a "
@@ -148,7 +180,7 @@ constexpr std::string_view sink_documentation =
     "than the topic takes fails its row with K0908. An error row keeps its raw bytes as the value "
     "and its key, and carries `kaspar.stage`, `kaspar.code`, `kaspar.message`, `kaspar.topic`, "
     "`kaspar.partition` and `kaspar.offset` as headers; one too large is cut off, its size in "
-    "`kaspar.original_size`.\n";
+    "`kaspar.original_size`. A best-effort sink gives a record up after 30 s.\n";
 
 }  // namespace
 
@@ -166,6 +198,9 @@ void register_kafka(NodeRegistry& registry) {
                    .kind = ParamKind::String,
                    .summary = "the consumer group, which shares the partitions and keeps offsets",
                    .required = true},
+                  {.name = "cluster",
+                   .kind = ParamKind::String,
+                   .summary = "a cluster of the profile, below `[clusters.NAME]`; else `[kafka]`"},
                   {.name = "start",
                    .kind = ParamKind::Word,
                    .summary = "`earliest`, `latest` or a timestamp: where the group has no offset",
@@ -186,6 +221,9 @@ void register_kafka(NodeRegistry& registry) {
                    .kind = ParamKind::String,
                    .summary = "the topic to write",
                    .required = true},
+                  {.name = "cluster",
+                   .kind = ParamKind::String,
+                   .summary = "a cluster of the profile, below `[clusters.NAME]`; else `[kafka]`"},
                   {.name = "compression",
                    .kind = ParamKind::Word,
                    .summary = "how requests are compressed",

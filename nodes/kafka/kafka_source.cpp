@@ -10,10 +10,11 @@ namespace kaspar::nodes::kafka {
 using std::chrono::milliseconds;
 
 KafkaSource::KafkaSource(std::string group, std::vector<Subscription> subscriptions,
-                         const RunContext& context)
-    : context_(context),
-      consumer_(std::move(group), std::move(subscriptions), tracker_, context),
-      probe_(context.settings.kafka, context.log),
+                         const KafkaSettings& cluster, const RunContext& context)
+    : cluster_(cluster),
+      context_(context),
+      consumer_(std::move(group), std::move(subscriptions), tracker_, cluster, context),
+      probe_(cluster, context.log),
       ends_(context.settings, probe_),
       fetched_(max_batch_records) {}
 
@@ -26,7 +27,7 @@ std::expected<void, Failure> KafkaSource::open() {
     auto count = probe_.partitions(subscription.topic);
     if (!count) return std::unexpected(std::move(count.error()));
     if (!*count) {
-      return std::unexpected(missing_topic(subscription.topic, context_.settings.kafka.brokers,
+      return std::unexpected(missing_topic(subscription.topic, cluster_.brokers,
                                            "create it, or correct the source's `topic`"));
     }
     counts.push_back(**count);

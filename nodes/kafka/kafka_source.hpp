@@ -21,8 +21,9 @@ namespace kaspar::nodes::kafka {
 
 class KafkaSource final : public Source {
  public:
+  /// The cluster is one of the context's settings.
   KafkaSource(std::string group, std::vector<Subscription> subscriptions,
-              const RunContext& context);
+              const KafkaSettings& cluster, const RunContext& context);
   ~KafkaSource() override;
 
   [[nodiscard]] std::expected<void, Failure> open() override;
@@ -47,6 +48,7 @@ class KafkaSource final : public Source {
   void append(RecordBatch& batch, Waiting waiting);
   [[nodiscard]] std::uint32_t index_of(const rd_kafka_message_t& message);
 
+  const KafkaSettings& cluster_;
   const RunContext& context_;
   OffsetTracker tracker_;
   Consumer consumer_;

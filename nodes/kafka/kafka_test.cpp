@@ -63,8 +63,9 @@ struct World {
   }
 
   std::unique_ptr<KafkaSource> source(StartOffset start = {}) {
-    return std::make_unique<KafkaSource>(
-        "group", std::vector<Subscription>{{.topic = "in", .start = start}}, context);
+    return std::make_unique<KafkaSource>("group",
+                                         std::vector<Subscription>{{.topic = "in", .start = start}},
+                                         settings.kafka, context);
   }
 
   KeptLog log;
@@ -310,7 +311,8 @@ TEST_CASE("a run to the end ends, also of an empty topic") {
 TEST_CASE("a sink writes keys, null values and dead letters with their headers") {
   World world;
   auto producer =
-      std::make_shared<Producer>(std::vector<ProducedTopic>{{.name = "in"}}, world.context);
+      std::make_shared<Producer>(std::vector<ProducedTopic>{{.name = "in"}}, Delivery::Reliable,
+                                 world.settings.kafka, world.context);
   KafkaSink sink(producer, 0);
   REQUIRE(sink.open().has_value());
   CHECK(sink.largest_record() < default_max_message_bytes);
@@ -380,7 +382,8 @@ TEST_CASE("a sink writes keys, null values and dead letters with their headers")
 TEST_CASE("what cannot be delivered in time is told to have failed") {
   World world;
   auto producer =
-      std::make_shared<Producer>(std::vector<ProducedTopic>{{.name = "out"}}, world.context);
+      std::make_shared<Producer>(std::vector<ProducedTopic>{{.name = "out"}}, Delivery::Reliable,
+                                 world.settings.kafka, world.context);
   KafkaSink sink(producer, 0);
   REQUIRE(sink.open().has_value());
   world.broker.reset();  // the broker is gone
@@ -392,6 +395,74 @@ TEST_CASE("what cannot be delivered in time is told to have failed") {
   CHECK(closed.error().status == ExitStatus::Failed);
   CHECK(heard.delivered_ == 0);
   CHECK(heard.failed_ == 1);
+}
+
+TEST_CASE("a best-effort sink whose broker is gone tells its rows to have failed, not the run") {
+  World world;
+  auto producer =
+      std::make_shared<Producer>(std::vector<ProducedTopic>{{.name = "out"}}, Delivery::BestEffort,
+                                 world.settings.kafka, world.context);
+  KafkaSink sink(producer, 0);
+  REQUIRE(sink.open().has_value());
+  Heard heard;
+  const std::vector<OutputRecord> records = {{.value = "1"}, {.value = "2"}};
+  sink.write(records, heard);
+  const auto deadline = std::chrono::steady_clock::now() + 30s;
+  while (heard.delivered_ == 0 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(1ms);
+  }
+  CHECK(heard.delivered_ == 1);
+  world.broker.reset();
+  sink.write(records, heard);
+  CHECK(sink.close(300ms).has_value());
+  CHECK(heard.failed_ == 1);
+}
+
+TEST_CASE("sinks write to their own clusters, and one that no profile defines is told") {
+  World world;
+  World other;
+  world.settings.clusters["shadow"] = other.settings.kafka;
+  NodeRegistry registry;
+  nodes::register_kafka(registry);
+  const auto params = [](const char* cluster) {
+    Params made{{"topic", Value{std::string{"out"}}}};
+    if (cluster != nullptr) made["cluster"] = Value{std::string{cluster}};
+    return made;
+  };
+  const NodeDescriptor& kafka = *registry.find(NodeRole::Sink, "kafka");
+  const std::vector<EndpointCall> calls = {
+      {.index = 0, .name = "here", .params = params(nullptr)},
+      {.index = 1, .name = "there", .params = params("shadow"), .best_effort = true}};
+  auto sinks = kafka.make_sinks(calls, world.context);
+  REQUIRE(sinks.has_value());
+  Heard heard;
+  const std::vector<OutputRecord> here = {{.value = "here"}};
+  const std::vector<OutputRecord> there = {{.value = "there"}};
+  for (const auto& sink : *sinks) REQUIRE(sink->open().has_value());
+  sinks->at(0)->write(here, heard);
+  sinks->at(1)->write(there, heard);
+  for (const auto& sink : *sinks) REQUIRE(sink->close(30s).has_value());
+  CHECK(heard.delivered_ == 2);
+  const auto written = [](World& at) {
+    auto source = std::make_unique<KafkaSource>(
+        "readers", std::vector<Subscription>{{.topic = "out"}}, at.settings.kafka, at.context);
+    REQUIRE(source->open().has_value());
+    Batches batches;
+    read(*source, 1, batches);
+    std::string value{batches.front()->records.front().value};
+    batches.clear();
+    REQUIRE(source->close(10s).has_value());
+    return value;
+  };
+  CHECK(written(world) == "here");
+  CHECK(written(other) == "there");
+
+  const std::vector<EndpointCall> unknown = {
+      {.index = 0, .name = "there", .params = params("shadows")}};
+  const auto refused = kafka.make_sinks(unknown, world.context);
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().status == ExitStatus::Problems);
+  CHECK(refused.error().message.find("`shadows`") != std::string::npos);
 }
 
 TEST_CASE("a source whose broker is gone closes in time, and says what is not committed") {
@@ -417,7 +488,8 @@ TEST_CASE("a missing topic and a missing broker are told") {
   World world;
   world.settings.kafka.connect_timeout = 300ms;
   auto missing =
-      std::make_shared<Producer>(std::vector<ProducedTopic>{{.name = "nowhere"}}, world.context);
+      std::make_shared<Producer>(std::vector<ProducedTopic>{{.name = "nowhere"}},
+                                 Delivery::Reliable, world.settings.kafka, world.context);
   const auto opened = missing->open();
   REQUIRE_FALSE(opened.has_value());
   CHECK(opened.error().status == ExitStatus::Failed);

@@ -22,6 +22,8 @@ constexpr std::size_t usual_batch_size = 1'000'000;
 /// What a record's framing and its batch's header take at most, of what a topic accepts.
 constexpr std::size_t framing = 1'024;
 
+constexpr milliseconds best_effort_close{5'000};
+
 /// As the Java client's partitioners: keys by their hash, records without a key anywhere.
 std::string partitioner_property(const std::string& name) {
   if (name == "crc32") return "consistent_random";
@@ -40,8 +42,13 @@ bool is_plain(const OutputRecord& record) {
 
 }  // namespace
 
-Producer::Producer(std::vector<ProducedTopic> topics, const RunContext& context)
-    : ClientEvents(context.log), topics_(std::move(topics)), context_(context) {}
+Producer::Producer(std::vector<ProducedTopic> topics, Delivery delivery,
+                   const KafkaSettings& cluster, const RunContext& context)
+    : ClientEvents(context.log),
+      topics_(std::move(topics)),
+      delivery_(delivery),
+      cluster_(cluster),
+      context_(context) {}
 
 Producer::~Producer() {
   (void)close(milliseconds{0});
@@ -52,7 +59,7 @@ Producer::~Producer() {
 
 std::expected<void, Failure> Producer::open() {
   if (client_) return {};
-  ClusterProbe probe(context_.settings.kafka, context_.log);
+  ClusterProbe probe(cluster_, context_.log);
   if (auto connected = probe.connect(); !connected) return connected;
   for (const ProducedTopic& topic : topics_) {
     auto count = probe.partitions(topic.name);
@@ -60,7 +67,7 @@ std::expected<void, Failure> Producer::open() {
     if (!*count) {
       if (!topic.create) {
         return std::unexpected(missing_topic(
-            topic.name, context_.settings.kafka.brokers,
+            topic.name, cluster_.brokers,
             "create it, or say `create: { partitions = 3, replication = 1 }` in the sink"));
       }
       auto created = probe.create(topic.name, topic.create->partitions, topic.create->replication);
@@ -77,10 +84,9 @@ std::expected<void, Failure> Producer::make() {
   const auto [smallest, largest] = std::ranges::minmax(largest_);
   ClientConfiguration configuration{
       .type = RD_KAFKA_PRODUCER,
-      .defaults = {{"client.id", "kaspar"}, {"linger.ms", "0"}},
-      .owned = {{"enable.idempotence", "true"},
-                {"acks", "all"},
-                {"message.timeout.ms", "0"},
+      .defaults = {{"client.id", "kaspar"},
+                   {"linger.ms", context_.settings.mode == RunMode::Throughput ? "10" : "0"}},
+      .owned = {{"acks", "all"},
                 // Credits bound what is under way.
                 {"queue.buffering.max.messages", "10000000"},
                 {"queue.buffering.max.kbytes", "2147483647"},
@@ -89,6 +95,18 @@ std::expected<void, Failure> Producer::make() {
       .add_callbacks = [](rd_kafka_conf_t* conf) {
         rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
       }};
+  if (delivery_ == Delivery::Reliable) {
+    configuration.owned.emplace_back("enable.idempotence", "true");
+    configuration.owned.emplace_back("message.timeout.ms", "0");
+  } else {
+    // An idempotent producer must not give a record up; one request at a time keeps order too.
+    configuration.owned.emplace_back("enable.idempotence", "false");
+    configuration.owned.emplace_back("max.in.flight.requests.per.connection", "1");
+    configuration.owned.emplace_back("message.timeout.ms", "30000");
+  }
+  if (context_.settings.mode == RunMode::Latency) {
+    configuration.defaults.emplace_back("socket.nagle.disable", "true");
+  }
   // A request is refused as a whole by a topic that takes less.
   if (smallest < usual_batch_size) {
     configuration.owned.emplace_back("batch.size",
@@ -96,7 +114,7 @@ std::expected<void, Failure> Producer::make() {
   }
   for (std::size_t& bytes : largest_) bytes -= std::min(framing, bytes / 8);
 
-  auto client = make_client(configuration, context_.settings.kafka, *this);
+  auto client = make_client(configuration, cluster_, *this);
   if (!client) return std::unexpected(std::move(client.error()));
   client_ = std::move(*client);
   connected();
@@ -198,7 +216,7 @@ void Producer::run() noexcept {
 
 void Producer::produce(const Job& job) {
   if (free_.empty()) free_.push_back(&deliveries_.emplace_back());
-  Delivery& delivery = *free_.back();
+  Write& delivery = *free_.back();
   free_.pop_back();
   // One more than there are, so that it cannot be over before all of them are enqueued.
   delivery = {.listener = job.listener, .topic = job.topic, .remaining = job.records.size() + 1};
@@ -217,8 +235,7 @@ void Producer::produce(const Job& job) {
   reported(delivery, RD_KAFKA_RESP_ERR_NO_ERROR);
 }
 
-void Producer::produce_plain(const Job& job, std::size_t first, std::size_t last,
-                             Delivery& delivery) {
+void Producer::produce_plain(const Job& job, std::size_t first, std::size_t last, Write& delivery) {
   messages_.assign(last - first, rd_kafka_message_t{});
   for (std::size_t i = first; i < last; ++i) {
     const OutputRecord& record = job.records[i];
@@ -238,7 +255,7 @@ void Producer::produce_plain(const Job& job, std::size_t first, std::size_t last
   }
 }
 
-void Producer::produce_one(const Job& job, const OutputRecord& record, Delivery& delivery) {
+void Producer::produce_one(const Job& job, const OutputRecord& record, Write& delivery) {
   rd_kafka_headers_t* headers = rd_kafka_headers_new(8);
   for (const Header& header : record.headers) {
     rd_kafka_header_add(headers, header.name.data(), static_cast<ssize_t>(header.name.size()),
@@ -282,10 +299,10 @@ void Producer::produce_one(const Job& job, const OutputRecord& record, Delivery&
 
 void Producer::on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
   auto& self = static_cast<Producer&>(*static_cast<ClientEvents*>(opaque));
-  self.reported(*static_cast<Delivery*>(message->_private), message->err);
+  self.reported(*static_cast<Write*>(message->_private), message->err);
 }
 
-void Producer::reported(Delivery& delivery, rd_kafka_resp_err_t code) {
+void Producer::reported(Write& delivery, rd_kafka_resp_err_t code) {
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
     if (!delivery.refusal) delivery.refusal = rd_kafka_err2str(code);
     const std::lock_guard lock(mutex_);
@@ -305,6 +322,8 @@ void Producer::reported(Delivery& delivery, rd_kafka_resp_err_t code) {
 
 std::expected<void, Failure> Producer::close(milliseconds within) {
   if (!thread_.joinable()) return {};
+  // An outage of a cluster that nothing rests on does not take the time that others need.
+  if (delivery_ == Delivery::BestEffort) within = std::min(within, best_effort_close);
   {
     std::unique_lock lock(mutex_);
     closing_ = true;
@@ -312,7 +331,7 @@ std::expected<void, Failure> Producer::close(milliseconds within) {
     if (!changed_.wait_for(lock, within, [this] { return finished_; })) give_up_ = true;
   }
   thread_.join();
-  if (given_up_ == 0) return {};
+  if (given_up_ == 0 || delivery_ == Delivery::BestEffort) return {};
   return std::unexpected(
       Failure{.message = fmt::format("{} records were not delivered to Kafka", given_up_),
               .help = "what was not delivered is read again by the next run"});

@@ -37,9 +37,17 @@ struct ProducedTopic {
   std::optional<TopicCreation> create;  // where it does not exist
 };
 
+/// Whether what is not delivered ends the run.
+enum class Delivery : std::uint8_t {
+  Reliable,    // tried again for ever
+  BestEffort,  // given up after half a minute; the listener hears of it
+};
+
 class Producer final : private ClientEvents {
  public:
-  Producer(std::vector<ProducedTopic> topics, const RunContext& context);
+  /// The cluster is one of the context's settings.
+  Producer(std::vector<ProducedTopic> topics, Delivery delivery, const KafkaSettings& cluster,
+           const RunContext& context);
   Producer(const Producer&) = delete;
   Producer& operator=(const Producer&) = delete;
   ~Producer();
@@ -67,7 +75,7 @@ class Producer final : private ClientEvents {
     DeliveryListener* listener = nullptr;
   };
   /// A job whose records are under way.
-  struct Delivery {
+  struct Write {
     DeliveryListener* listener = nullptr;
     std::size_t topic = 0;
     std::size_t remaining = 0;
@@ -82,11 +90,13 @@ class Producer final : private ClientEvents {
   void wait_for_work(int milliseconds);
   void wake() noexcept;
   void produce(const Job& job);
-  void produce_plain(const Job& job, std::size_t first, std::size_t last, Delivery& delivery);
-  void produce_one(const Job& job, const OutputRecord& record, Delivery& delivery);
-  void reported(Delivery& delivery, rd_kafka_resp_err_t code);
+  void produce_plain(const Job& job, std::size_t first, std::size_t last, Write& delivery);
+  void produce_one(const Job& job, const OutputRecord& record, Write& delivery);
+  void reported(Write& delivery, rd_kafka_resp_err_t code);
 
   std::vector<ProducedTopic> topics_;
+  Delivery delivery_;
+  const KafkaSettings& cluster_;
   const RunContext& context_;
   std::vector<std::size_t> largest_;
   ClientHandle client_;
@@ -104,8 +114,8 @@ class Producer final : private ClientEvents {
   // The thread's own.
   std::vector<Job> taken_;
   std::vector<rd_kafka_message_t> messages_;
-  std::deque<Delivery> deliveries_;  // stable addresses
-  std::vector<Delivery*> free_;
+  std::deque<Write> deliveries_;  // stable addresses
+  std::vector<Write*> free_;
   std::size_t under_way_ = 0;  // deliveries
 
   std::thread thread_;

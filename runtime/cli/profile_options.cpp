@@ -152,6 +152,10 @@ std::expected<ConfiguredProgram, Failure> compile_configured(const std::string& 
   auto loaded = load_settings(options, file, registry, diagnostics);
   if (!loaded) return std::unexpected(std::move(loaded.error()));
   compile.params = loaded->params;
+  if (!options.any_cluster) {
+    auto& names = compile.clusters.emplace();
+    for (const auto& [name, cluster] : loaded->settings.clusters) names.push_back(name);
+  }
   ConfiguredProgram program{.compiled = dsl::compile_file(file, registry, compile),
                             .loaded = std::move(*loaded)};
   diagnostics.sort();

@@ -26,6 +26,7 @@ struct ProfileOptions {
   std::string profile;  // empty: `kaspar.toml` beside the pipeline file, if there is one
   std::vector<std::string> params;  // `k=v`
   std::string brokers;              // empty: as the environment or the profile says
+  bool any_cluster = false;         // endpoints need not be on clusters of the profile
 };
 
 /// Adds `--profile` and `-p`; with `brokers`, `--brokers` too, which is returned.

@@ -153,7 +153,11 @@ ExitStatus run_plan(const RunOptions& options, RunSettings settings, const Plan&
     if (!started) return tell(started.error());
     broker.emplace(std::move(*started));
     settings.kafka = {.brokers = broker->address()};  // it knows of no security
-    settings.clusters.clear();
+    for (const auto* endpoints : {&plan.sources, &plan.sinks}) {
+      for (const EndpointPlan& endpoint : *endpoints) {
+        settings.clusters[string_param(endpoint.params, "cluster")] = settings.kafka;
+      }
+    }
     settings.commit_interval = std::chrono::milliseconds{50};  // the feed waits for commits
     log->write(LogLevel::Info, "embedded_broker", "an in-process Kafka broker serves this run",
                {{"address", broker->address()}});
@@ -174,11 +178,18 @@ ExitStatus run_plan(const RunOptions& options, RunSettings settings, const Plan&
   if (auto readable = feed.check_files(); !readable) return tell(readable.error());
   if (feed.feeding()) settings.feeding = &feed.feeding();
 
+  // All Kafka sources are on one cluster.
+  const auto source = std::ranges::find_if(plan.sources, on_kafka);
+  const KafkaSettings* cluster = source == plan.sources.end()
+                                     ? nullptr
+                                     : settings.cluster(string_param(source->params, "cluster"));
+  const KafkaSettings& read_from = cluster != nullptr ? *cluster : settings.kafka;
+
   const RunContext context{.settings = settings, .log = *log};
   engine::Engine engine(plan, context);
   if (auto opened = engine.open(); !opened) return tell(opened.error());
   stop.attach(&engine);
-  feed.start(settings.kafka, [&stop] { stop.request(); });
+  feed.start(read_from, [&stop] { stop.request(); });
   const engine::RunReport report = engine.run();
   stop.attach(nullptr);
   feed.stop();
@@ -233,8 +244,9 @@ void add_run(CLI::App& app, Action& action) {
   command->add_option("FILE", options->file, "pipeline file")->required();
   CLI::Option* brokers = add_profile_options(*command, options->profile, true);
   command
-      ->add_flag("--embedded", options->embedded,
-                 "start an in-process Kafka broker, and print what the Kafka sinks wrote")
+      ->add_flag_callback(
+          "--embedded", [options] { options->embedded = options->profile.any_cluster = true; },
+          "start an in-process Kafka broker, and print what the Kafka sinks wrote")
       ->excludes(brokers);
   command->add_option("--source", options->sources,
                       "NAME=file:PATH or NAME=stdin replaces a source");

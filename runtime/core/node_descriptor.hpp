@@ -115,6 +115,7 @@ struct EndpointCall {
   std::size_t index = 0;  // into Plan::sources or Plan::sinks
   std::string name;
   Params params;
+  bool best_effort = false;  // of a sink: it never holds back or fails the others
 };
 
 /// An option of a profile that cannot be taken.

@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace kaspar {
 
@@ -33,6 +34,12 @@ struct RunSettings {
   KafkaSettings kafka;
   /// Further clusters, by the name that an endpoint's option `cluster` gives.
   std::map<std::string, KafkaSettings, std::less<>> clusters;
+  /// Of the cluster with that name, empty: of `kafka`; nullptr where there is none.
+  [[nodiscard]] const KafkaSettings* cluster(std::string_view name) const {
+    if (name.empty()) return &kafka;
+    const auto found = clusters.find(name);
+    return found == clusters.end() ? nullptr : &found->second;
+  }
   RunMode mode = RunMode::Balanced;
   /// Names the process among those of its group; empty: the host's name.
   std::string instance;

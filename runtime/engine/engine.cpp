@@ -50,7 +50,10 @@ Groups group(const std::vector<EndpointPlan>& endpoints, const std::set<std::siz
     const EndpointPlan& endpoint = endpoints[index];
     auto place = std::ranges::find(groups, endpoint.node, &Groups::value_type::first);
     if (place == groups.end()) place = groups.insert(groups.end(), {endpoint.node, {}});
-    place->second.push_back({.index = index, .name = endpoint.name, .params = endpoint.params});
+    place->second.push_back({.index = index,
+                             .name = endpoint.name,
+                             .params = endpoint.params,
+                             .best_effort = endpoint.best_effort});
   }
   return groups;
 }
