@@ -71,7 +71,7 @@ class ChainChecker {
     if (input.end != nullptr) {
       const Scope& before = input.end->scope;
       for (std::size_t i = 0; i < made_.plan.slots.size(); ++i) {
-        const auto at = before.columns.find(made_.plan.slots[i].name);
+        const auto at = before.find(made_.plan.slots[i].name);
         if (at) plan.columns.push_back({.from = before.slots[*at], .to = static_cast<Slot>(i)});
       }
     }
@@ -90,7 +90,7 @@ class ChainChecker {
     };
     for (const Column& column : scope().columns.columns) {
       if (!known(column.name)) continue;
-      const auto at = other.columns.find(column.name);
+      const auto at = other.find(column.name);
       if (!at) {
         differences.push_back(
             fmt::format("`{}` has no column `{}`", chain().inputs[number].text, column.name));
@@ -102,7 +102,7 @@ class ChainChecker {
       }
     }
     for (const Column& column : other.columns.columns) {
-      if (known(column.name) && !scope().columns.find(column.name)) {
+      if (known(column.name) && !scope().find(column.name)) {
         differences.push_back(
             fmt::format("`{}` has no column `{}`", chain().inputs[0].text, column.name));
       }

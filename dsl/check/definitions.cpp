@@ -73,6 +73,9 @@ bool FileDefinitions::enter(const ast::Name& name, Definition definition) {
 
 namespace {
 
+// Of so many unknown names no one reads what may have been meant, and it would take long to find.
+constexpr std::size_t most_suggested = 64;
+
 /// What `name` is called here if a used file has it: with its prefix.
 std::string in_used_file(const Program& program, const FileDefinitions& file, std::string_view name,
                          const std::function<bool(const Definition&)>& fits) {
@@ -122,8 +125,10 @@ Definition* find(Program& program, FileDefinitions& file, const ast::Name& name,
     return nullptr;
   }
   std::vector<std::string_view> names;
-  for (const auto& [other, definition] : in->by_name) {
-    if (fits(definition)) names.push_back(other);
+  if (file.unknown.size() <= most_suggested) {
+    for (const auto& [other, definition] : in->by_name) {
+      if (fits(definition)) names.push_back(other);
+    }
   }
   std::vector<RelatedSpan> related;
   if (found != in->by_name.end() && in == &file) {

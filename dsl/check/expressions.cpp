@@ -40,38 +40,53 @@ std::string_view object_of(std::string_view column) { return column.substr(0, co
 
 }  // namespace
 
+const Scope::Index& Scope::index() const {
+  for (; index_.indexed < columns.columns.size(); ++index_.indexed) {
+    const std::string& name = columns.columns[index_.indexed].name;
+    index_.columns.try_emplace(name, index_.indexed);
+    ++index_.objects[std::string{object_of(name)}];
+  }
+  return index_;
+}
+
+void Scope::erase(std::size_t at) {
+  columns.columns.erase(columns.columns.begin() + static_cast<std::ptrdiff_t>(at));
+  slots.erase(slots.begin() + static_cast<std::ptrdiff_t>(at));
+  index_ = {};
+}
+
+std::optional<std::size_t> Scope::find(std::string_view column) const {
+  const auto& known = index().columns;
+  const auto found = known.find(std::string{column});
+  return found == known.end() ? std::nullopt : std::optional{found->second};
+}
+
 void Scope::define(const Column& column, Slot slot) {
   const std::string_view object = object_of(column.name);
   poisoned.erase(std::string{object});
-  if (const auto index = columns.find(column.name)) {
-    columns.columns[*index] = column;
-    slots[*index] = slot;
+  if (const auto at = find(column.name)) {
+    columns.columns[*at] = column;
+    slots[*at] = slot;
     return;
   }
   // An object takes the place of a column of its name, and the other way round.
-  for (std::size_t i = columns.columns.size(); i-- > 0;) {
-    const std::string_view other = columns.columns[i].name;
-    const bool replaced = object == column.name ? object_of(other) == object : other == object;
-    if (!replaced) continue;
-    columns.columns.erase(columns.columns.begin() + static_cast<std::ptrdiff_t>(i));
-    slots.erase(slots.begin() + static_cast<std::ptrdiff_t>(i));
+  if (object == column.name) {
+    remove(object);
+  } else if (const auto at = find(object)) {
+    erase(*at);
   }
   columns.columns.push_back(column);
   slots.push_back(slot);
 }
 
 void Scope::remove(std::string_view name) {
+  if (!has(name)) return;
   for (std::size_t i = columns.columns.size(); i-- > 0;) {
-    if (object_of(columns.columns[i].name) != name) continue;
-    columns.columns.erase(columns.columns.begin() + static_cast<std::ptrdiff_t>(i));
-    slots.erase(slots.begin() + static_cast<std::ptrdiff_t>(i));
+    if (object_of(columns.columns[i].name) == name) erase(i);
   }
 }
 
-bool Scope::has(std::string_view name) const {
-  return std::ranges::any_of(columns.columns,
-                             [&](const Column& column) { return object_of(column.name) == name; });
-}
+bool Scope::has(std::string_view name) const { return index().objects.contains(std::string{name}); }
 
 std::optional<Expression> ExpressionChecker::optional(const Node& node) {
   size_ = 0;
@@ -150,8 +165,7 @@ void ExpressionChecker::narrow(const Node& node) {
   } else if (operand.kind != Node::Kind::Name) {
     return;
   }
-  if (const auto at = scope_.columns.find(column))
-    scope_.columns.columns[*at].type.optional = false;
+  if (const auto at = scope_.find(column)) scope_.columns.columns[*at].type.optional = false;
 }
 
 ExpressionChecker::Result ExpressionChecker::check_present(const Node& node) {
@@ -334,8 +348,11 @@ void ExpressionChecker::unknown_column(const Node& node) {
     report_.error(DiagnosticCode::K0201, node.span, fmt::format("unknown column `{}`", node.text),
                   "a record has columns after `|> parse FORMAT as SCHEMA`");
   } else {
-    report_.unknown(node.span, scope_.rows ? "column" : "parameter", node.text, value_names(), {},
-                    std::move(related));
+    // Of so many no one reads what may have been meant, and it would take long to find.
+    constexpr std::size_t most_suggested = 64;
+    const bool few = scope_.poisoned.size() <= most_suggested;
+    report_.unknown(node.span, scope_.rows ? "column" : "parameter", node.text,
+                    few ? value_names() : std::vector<std::string_view>{}, {}, std::move(related));
   }
   scope_.poisoned.insert(node.text);
 }
@@ -346,7 +363,7 @@ ExpressionChecker::Result ExpressionChecker::name(const Node& node) {
         .expression = {.kind = Kind::Local, .type = own->second.type, .local = own->second.local}};
   }
   if (scope_.poisoned.contains(node.text)) return std::nullopt;
-  if (const auto at = scope_.columns.find(node.text)) {
+  if (const auto at = scope_.find(node.text)) {
     return Typed{.expression = {.kind = Kind::Column,
                                 .type = scope_.columns.columns[*at].type,
                                 .slot = scope_.slots[*at]}};
@@ -383,7 +400,7 @@ ExpressionChecker::Result ExpressionChecker::member(const Node& node) {
   }
   if (whole.text == "meta") return meta(node);
   if (scope_.poisoned.contains(whole.text)) return std::nullopt;
-  if (const auto at = scope_.columns.find(whole.text + "." + node.text)) {
+  if (const auto at = scope_.find(whole.text + "." + node.text)) {
     return Typed{.expression = {.kind = Kind::Column,
                                 .type = scope_.columns.columns[*at].type,
                                 .slot = scope_.slots[*at]}};
@@ -399,7 +416,7 @@ ExpressionChecker::Result ExpressionChecker::member(const Node& node) {
     }
     return std::nullopt;
   }
-  if (scope_.columns.find(whole.text) || scope_.parameters.contains(whole.text)) {
+  if (scope_.find(whole.text) || scope_.parameters.contains(whole.text)) {
     report_.error(DiagnosticCode::K0302, node.text_span,
                   fmt::format("`{}` has no members", whole.text));
     return std::nullopt;

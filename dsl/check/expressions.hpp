@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "dsl/check/definitions.hpp"
@@ -37,6 +38,19 @@ struct Scope {
   void remove(std::string_view name);
   /// Whether there is a column or an object of that name.
   [[nodiscard]] bool has(std::string_view name) const;
+  /// Where the column of that name stands, in a time that does not grow with their number.
+  [[nodiscard]] std::optional<std::size_t> find(std::string_view column) const;
+
+ private:
+  /// Of the first `indexed` columns, which may be added to, but are only taken away here.
+  struct Index {
+    std::unordered_map<std::string, std::size_t> columns;
+    std::unordered_map<std::string, std::size_t> objects;  // how many columns each has
+    std::size_t indexed = 0;
+  };
+  [[nodiscard]] const Index& index() const;
+  void erase(std::size_t at);
+  mutable Index index_;
 };
 
 /// An expression with its type. A literal may still become one of another type.

@@ -51,7 +51,7 @@ class SchemaChecker {
     const std::optional<Type> type = check_type(field.type, report_);
     if (!type) return false;
     Column column{.name = field.name.text, .type = *type};
-    if (field.name.text == "meta" || made_.schema.find(field.name.text)) {
+    if (field.name.text == "meta" || !seen_.insert(field.name.text).second) {
       report_.error(DiagnosticCode::K0202, field.name.span,
                     field.name.text == "meta"
                         ? "`meta` names no column"
@@ -123,7 +123,8 @@ class SchemaChecker {
   const ast::Schema& written_;
   Report& report_;
   SchemaDefinition made_;
-  bool told_missing_ = false;  // that some fields have a `from` and some none
+  std::set<std::string_view> seen_;  // names of fields
+  bool told_missing_ = false;        // that some fields have a `from` and some none
 };
 
 }  // namespace

@@ -44,6 +44,8 @@ std::string_view did_you_mean(std::string_view name,
     if (candidate == name || candidate == best || candidate.size() > longest_name) continue;
     // A one-letter name is a letter away from every other: nothing can be told from that.
     if (std::min(name.size(), candidate.size()) < 2) continue;
+    const std::size_t longer = std::max(name.size(), candidate.size());
+    if (longer - std::min(name.size(), candidate.size()) > best_distance) continue;
     const std::size_t distance = edit_distance(name, candidate);
     if (distance < best_distance) {
       best = candidate;
