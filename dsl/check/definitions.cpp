@@ -119,13 +119,15 @@ Definition* find(Program& program, FileDefinitions& file, const ast::Name& name,
     return nullptr;
   }
   if (!file.unknown.insert(fmt::format("{} {}", what, name.text)).second) return nullptr;
-  if (const std::string meant = in_used_file(program, *in, last, fits); !meant.empty()) {
+  const bool few = file.unknown.size() <= most_suggested;
+  if (const std::string meant = few ? in_used_file(program, *in, last, fits) : std::string{};
+      !meant.empty()) {
     file.report.error(DiagnosticCode::K0201, span, fmt::format("unknown {} `{}`", what, last),
                       fmt::format("did you mean `{}`?", meant));
     return nullptr;
   }
   std::vector<std::string_view> names;
-  if (file.unknown.size() <= most_suggested) {
+  if (few) {
     for (const auto& [other, definition] : in->by_name) {
       if (fits(definition)) names.push_back(other);
     }
