@@ -29,8 +29,6 @@ WITHOUT_EXAMPLE = {
     "K0907": "only a record of many megabytes is too large",
     "K0908": "only a Kafka sink refuses a record",
 }
-# Not in this version of the language yet: remove what works.
-NOT_YET = {"K0701": "profiles", "K0702": "profiles", "K0704": "profiles"}
 
 
 def examples(code):
@@ -66,7 +64,7 @@ class Explanations(unittest.TestCase):
     def test_wrong_and_right_examples(self):
         for code, _ in CODES:
             kinds = {kind for _, kind, _, _ in examples(code)}
-            if code in NOT_YET or code in WITHOUT_EXAMPLE or kinds == {"test"}:
+            if code in WITHOUT_EXAMPLE or kinds == {"test"}:
                 continue
             with self.subTest(code=code):
                 wrong, output = self.found(examples(code), "wrong")
@@ -77,7 +75,7 @@ class Explanations(unittest.TestCase):
     def test_examples_of_rows(self):
         for code, _ in CODES:
             for fence in examples(code):
-                if fence[1] != "test" or code in NOT_YET:
+                if fence[1] != "test":
                     continue
                 with self.subTest(code=code):
                     result = self.run_kaspar("test", "--output", "json", "example.pipe", cwd=self.written([fence], ("test",)))
