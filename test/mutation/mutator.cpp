@@ -15,11 +15,12 @@
 namespace kaspar::mutation {
 namespace {
 
+using namespace std::literals;
 using Random = std::mt19937_64;
 
 // Bytes that mean something to the lexer, and some that mean nothing.
-constexpr std::string_view telling_bytes{
-    "{}[]()|>=,:.\"\\$#?!-+*/%<&;'`\n\r\t _09azAZ\0\x7F\x80\xC3\xEF\xFF", 48};
+constexpr std::string_view telling_bytes =
+    "{}[]()|>=,:.\"\\$#?!-+*/%<&;'`\n\r\t _09azAZ\0\x7F\x80\xC3\xEF\xFF"sv;
 
 std::size_t below(Random& random, std::size_t count) {
   return std::uniform_int_distribution<std::size_t>(0, count - 1)(random);
