@@ -13,16 +13,6 @@ namespace {
 
 constexpr std::chrono::seconds repeat_after{10};
 
-void on_log(const rd_kafka_t* client, int level, const char* facility, const char* text) {
-  // Failed connections and requests come as errors too.
-  if (std::strcmp(facility, "FAIL") == 0 || std::strcmp(facility, "ERROR") == 0) level = LOG_DEBUG;
-  static_cast<ClientEvents*>(rd_kafka_opaque(client))->heard(level, text);
-}
-
-void on_error(rd_kafka_t* client, int code, const char* reason, void* opaque) {
-  static_cast<ClientEvents*>(opaque)->error(client, static_cast<rd_kafka_resp_err_t>(code), reason);
-}
-
 LogLevel level_of(int level) {
   if (level <= LOG_ERR) return LogLevel::Error;
   if (level <= LOG_WARNING) return LogLevel::Warning;
@@ -55,6 +45,31 @@ class ConfigurationBuilder {
 };
 
 }  // namespace
+
+struct ClientCallbacks {
+  static void on_log(const rd_kafka_t* client, int level, const char* facility, const char* text) {
+    // Failed connections and requests come as errors too.
+    if (std::strcmp(facility, "FAIL") == 0 || std::strcmp(facility, "ERROR") == 0) {
+      level = LOG_DEBUG;
+    }
+    auto& link = *static_cast<ClientEvents::Link*>(rd_kafka_opaque(client));
+    const std::lock_guard lock(link.mutex);
+    if (link.events != nullptr) link.events->heard(level, text);
+  }
+
+  static void on_error(rd_kafka_t* client, int code, const char* reason, void* opaque) {
+    ClientEvents::owner<ClientEvents>(opaque).error(client, static_cast<rd_kafka_resp_err_t>(code),
+                                                    reason);
+  }
+
+  static void* opaque(const ClientEvents& events) { return events.link_.get(); }
+};
+
+void ClientEvents::disown() noexcept {
+  Link& link = *link_.release();  // the client's own from now on
+  const std::lock_guard lock(link.mutex);
+  link.events = nullptr;
+}
 
 std::optional<std::string> ClientEvents::fatal() const {
   const std::lock_guard lock(mutex_);
@@ -133,9 +148,9 @@ std::expected<ClientHandle, Failure> make_client(const ClientConfiguration& conf
                   .message = fmt::format("`{}` cannot be `{}`: {}", name, value, *refused)});
     }
   }
-  rd_kafka_conf_set_opaque(builder.get(), &events);
-  rd_kafka_conf_set_log_cb(builder.get(), on_log);
-  rd_kafka_conf_set_error_cb(builder.get(), on_error);
+  rd_kafka_conf_set_opaque(builder.get(), ClientCallbacks::opaque(events));
+  rd_kafka_conf_set_log_cb(builder.get(), ClientCallbacks::on_log);
+  rd_kafka_conf_set_error_cb(builder.get(), ClientCallbacks::on_error);
   if (configuration.add_callbacks != nullptr) configuration.add_callbacks(builder.get());
   std::array<char, 512> error{};
   ClientHandle client{rd_kafka_new(configuration.type, builder.get(), error.data(), error.size())};

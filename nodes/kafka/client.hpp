@@ -6,6 +6,7 @@
 #include <chrono>
 #include <expected>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -20,11 +21,22 @@
 namespace kaspar::nodes::kafka {
 
 /// Hears a client's log lines and errors, from any of librdkafka's threads, and tells each kind of
-/// trouble once in ten seconds, for librdkafka repeats it with every attempt. A client's callbacks
-/// get it as their opaque; it outlives the client.
+/// trouble once in ten seconds, for librdkafka repeats it with every attempt. It outlives the
+/// client, or disowns it.
 class ClientEvents {
  public:
   explicit ClientEvents(EventLog& log) : log_(log) {}
+  ClientEvents(const ClientEvents&) = delete;
+  ClientEvents& operator=(const ClientEvents&) = delete;
+
+  /// Whose client it is that calls back, of a callback's opaque. Only for callbacks of what its
+  /// owner polls.
+  template <class Owner>
+  [[nodiscard]] static Owner& owner(void* opaque) {
+    return static_cast<Owner&>(*static_cast<Link*>(opaque)->events);
+  }
+  /// Hears nothing more of its client, which cannot be ended and lives on.
+  void disown() noexcept;
 
   [[nodiscard]] EventLog& log() noexcept { return log_; }
 
@@ -39,7 +51,15 @@ class ClientEvents {
   void error(rd_kafka_t* client, rd_kafka_resp_err_t code, const char* reason) noexcept;
 
  private:
+  friend struct ClientCallbacks;
+  /// The opaque of a client's callbacks.
+  struct Link {
+    std::mutex mutex;  // held while one of librdkafka's threads logs
+    ClientEvents* events;
+  };
+
   EventLog& log_;
+  std::unique_ptr<Link> link_{new Link{.mutex = {}, .events = this}};
   mutable std::mutex mutex_;
   bool connected_ = false;
   std::map<rd_kafka_resp_err_t, std::chrono::steady_clock::time_point> told_;

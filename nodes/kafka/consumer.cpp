@@ -164,21 +164,28 @@ const std::optional<Failure>& Consumer::failure() {
 
 void Consumer::on_rebalance(rd_kafka_t* client, rd_kafka_resp_err_t code,
                             rd_kafka_topic_partition_list_t* partitions, void* opaque) {
-  auto& self = static_cast<Consumer&>(*static_cast<ClientEvents*>(opaque));
+  auto& self = owner<Consumer>(opaque);
   if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
     self.assign(*partitions);
   } else if (code == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
     self.revoke(*partitions);
   } else {
     self.handle_error(code, rd_kafka_err2str(code));
-    rd_kafka_assign(client, nullptr);
+    if (self.may_answer()) rd_kafka_assign(client, nullptr);
   }
 }
+
+// A group that is asked to end takes the first answer for giving everything up, and may have ended
+// before it comes to the next one, which librdkafka (up to 2.14 at least) then throws away: whoever
+// gave it would wait for ever (confluentinc/librdkafka#4884).
+bool Consumer::may_answer() noexcept { return !left_ || !std::exchange(answered_, true); }
 
 void Consumer::assign(rd_kafka_topic_partition_list_t& partitions) {
   if (left_) {
     // The group's answer came while the process leaves: nothing of it will be read.
-    const ErrorHandle refused{rd_kafka_incremental_assign(client_.get(), &partitions)};
+    if (may_answer()) {
+      const ErrorHandle refused{rd_kafka_incremental_assign(client_.get(), &partitions)};
+    }
     return;
   }
   log().write(LogLevel::Info, "partitions_assigned", "partitions were assigned to this process",
@@ -228,6 +235,7 @@ void Consumer::revoke(rd_kafka_topic_partition_list_t& partitions) {
     tracker_.revoke(index);
     if (index < assignments_.size()) assignments_[index].reset();
   }
+  if (!may_answer()) return;
   const ErrorHandle error{rd_kafka_incremental_unassign(client_.get(), &partitions)};
   if (error) {
     log().write(LogLevel::Warning, "consumer_trouble", rd_kafka_error_string(error.get()));
@@ -245,7 +253,7 @@ void Consumer::commit_if_due() {
 
 void Consumer::on_commit(rd_kafka_t*, rd_kafka_resp_err_t code,
                          rd_kafka_topic_partition_list_t* offsets, void* opaque) {
-  auto& self = static_cast<Consumer&>(*static_cast<ClientEvents*>(opaque));
+  auto& self = owner<Consumer>(opaque);
   self.committing_ = false;
   self.take_commit_result(code, offsets);
 }
@@ -333,6 +341,7 @@ Consumer::~Consumer() {
     // Destroying it would wait for ever for what keeps it from closing; the process is about to
     // end.
     log().write(LogLevel::Warning, "consumer_trouble", "the consumer could not leave its group");
+    disown();
     (void)client_.release();
   }
 }

@@ -85,6 +85,8 @@ class Consumer final : private ClientEvents {
   [[nodiscard]] std::expected<void, Failure> close(std::chrono::milliseconds within);
 
  private:
+  friend ClientEvents;
+
   static void on_rebalance(rd_kafka_t*, rd_kafka_resp_err_t code,
                            rd_kafka_topic_partition_list_t* partitions, void* opaque);
   static void on_commit(rd_kafka_t*, rd_kafka_resp_err_t code,
@@ -98,6 +100,8 @@ class Consumer final : private ClientEvents {
   [[nodiscard]] bool commit_until(Clock::time_point deadline, bool in_rebalance);
   bool take_commit_result(rd_kafka_resp_err_t code, const rd_kafka_topic_partition_list_t* offsets);
   void leave(Clock::time_point deadline);
+  /// Whether a rebalance may be answered, which waits for the client.
+  [[nodiscard]] bool may_answer() noexcept;
 
   std::string group_;
   std::vector<Subscription> subscriptions_;
@@ -112,7 +116,8 @@ class Consumer final : private ClientEvents {
   Clock::time_point close_by_ = Clock::time_point::max();
   bool strict_ = false;  // an offset that is out of range is an error
   bool committing_ = false;
-  bool left_ = false;  // the group, or it was tried
+  bool left_ = false;      // the group, or it was tried
+  bool answered_ = false;  // a rebalance, since it leaves
 };
 
 }  // namespace kaspar::nodes::kafka

@@ -1,4 +1,8 @@
 // The node against an embedded broker: what a source and a sink do as the engine drives them.
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <future>
 #include <map>
 #include <mutex>
 #include <set>
@@ -39,6 +43,31 @@ class KeptLog final : public EventLog {
  private:
   mutable std::mutex mutex_;
   std::string text_;
+};
+
+/// Keeps a thread of librdkafka that tells something for a while.
+class SlowLog final : public EventLog {
+ public:
+  explicit SlowLog(std::string_view slow) : slow_(slow) {}
+  void write(LogLevel, std::string_view, std::string_view message,
+             std::initializer_list<LogField>) noexcept override {
+    {
+      const std::lock_guard lock(mutex_);
+      told_.append(message) += '\n';
+    }
+    changed_.notify_all();
+    if (message.find(slow_) != std::string_view::npos) std::this_thread::sleep_for(300ms);
+  }
+  [[nodiscard]] bool wait_for(std::string_view text) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, 60s, [&] { return told_.find(text) != std::string::npos; });
+  }
+
+ private:
+  std::string_view slow_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::string told_;
 };
 
 /// A broker with the topics `in` and `out` of two partitions, and settings that lead to it.
@@ -467,6 +496,9 @@ TEST_CASE("sinks write to their own clusters, and one that no profile defines is
 
 TEST_CASE("a source whose broker is gone closes in time, and says what is not committed") {
   World world;
+  // A client that cannot leave its group goes on, and tells each attempt to connect.
+  world.settings.kafka.options["debug"] = "all";
+  world.settings.kafka.options["reconnect.backoff.max.ms"] = "100";
   world.write(0, 100);
   auto source = world.source();
   REQUIRE(source->open().has_value());
@@ -482,6 +514,33 @@ TEST_CASE("a source whose broker is gone closes in time, and says what is not co
   CHECK(closed.error().message.find("committed") != std::string::npos);
   source.reset();
   CHECK(std::chrono::steady_clock::now() - begin < 30s);
+}
+
+TEST_CASE("a source that closes while partitions are being assigned to it comes to an end") {
+  const int round = GENERATE(range(0, 3));
+  CAPTURE(round);
+  World world;
+  // So the group ends while a second answer to its rebalances would be under way.
+  SlowLog log("-> term");
+  world.settings.kafka.options["debug"] = "cgrp";
+  const RunContext context{.settings = world.settings, .log = log};
+  auto source = std::make_unique<KafkaSource>("group", std::vector<Subscription>{{.topic = "in"}},
+                                              world.settings.kafka, context);
+  REQUIRE(source->open().has_value());
+  REQUIRE(log.wait_for("delegating incremental assign"));
+  std::promise<bool> closed;
+  auto result = closed.get_future();
+  std::thread closing([&] {
+    const bool fine = source->close(10s).has_value();
+    source.reset();
+    closed.set_value(fine);
+  });
+  if (result.wait_for(60s) != std::future_status::ready) {
+    std::fputs("a source does not come to its end\n", stderr);
+    std::_Exit(EXIT_FAILURE);  // its thread cannot be ended
+  }
+  closing.join();
+  CHECK(result.get());
 }
 
 TEST_CASE("a missing topic and a missing broker are told") {

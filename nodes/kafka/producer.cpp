@@ -298,7 +298,7 @@ void Producer::produce_one(const Job& job, const OutputRecord& record, Write& de
 }
 
 void Producer::on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
-  auto& self = static_cast<Producer&>(*static_cast<ClientEvents*>(opaque));
+  auto& self = owner<Producer>(opaque);
   self.reported(*static_cast<Write*>(message->_private), message->err);
 }
 

@@ -69,6 +69,8 @@ class Producer final : private ClientEvents {
   [[nodiscard]] std::expected<void, Failure> close(std::chrono::milliseconds within);
 
  private:
+  friend ClientEvents;
+
   struct Job {
     std::size_t topic = 0;
     std::span<const OutputRecord> records;

@@ -15,7 +15,7 @@ struct TopicWriter::State final : ClientEvents {
       : ClientEvents(log), topic(std::move(name)), delivered(std::move(on_delivered)) {}
 
   static void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
-    auto& self = static_cast<State&>(*static_cast<ClientEvents*>(opaque));
+    auto& self = owner<State>(opaque);
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) return self.refuse(message->err);
     if (!self.delivered) return;
     std::optional<std::string_view> key;
