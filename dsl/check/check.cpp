@@ -49,7 +49,7 @@ class ProgramChecker {
     }
     feedback(files.front());
     unused();
-    return {.plan = std::move(program_.plan)};
+    return {.plan = std::move(program_.plan), .params = resolved_params(program_)};
   }
 
  private:

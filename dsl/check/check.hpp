@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "dsl/check/resolved_param.hpp"
 #include "dsl/diag/diagnostic.hpp"
 #include "dsl/parse/ast.hpp"
 #include "dsl/source/outside_value.hpp"
@@ -17,6 +18,7 @@ namespace kaspar::dsl {
 /// A plan but for its segments. Usable only if nothing was reported as an error.
 struct TypedPipeline {
   Plan plan;
+  std::vector<ResolvedParam> params;  // of the program's own file, in source order
 };
 
 /// Checks the whole program and reports every independent mistake once. Reads the files that it

@@ -251,4 +251,24 @@ void take_outside_values(Program& program, std::span<const OutsideValue> values,
   }
 }
 
+std::vector<ResolvedParam> resolved_params(const Program& program) {
+  const auto origin = [](const OutsideValue* value) -> std::string {
+    if (value == nullptr) return "default";
+    if (value->from_environment) return "environment variable KASPAR_PARAM_" + value->name;
+    if (value->on_command_line) return "command line";
+    return fmt::format("{}:{}", value->source->path(),
+                       value->source->position(value->value_span.begin).line);
+  };
+  std::vector<ResolvedParam> params;
+  for (const ParamDefinition& param : program.params) {
+    if (param.file != program.files.front().get() || !param.value) continue;
+    params.push_back({.name = param.written->name.text,
+                      .type = param.type,
+                      .value = text_of(*param.value, param.type),
+                      .origin = origin(param.outside),
+                      .secret = param.outside != nullptr && param.outside->secret});
+  }
+  return params;
+}
+
 }  // namespace kaspar::dsl

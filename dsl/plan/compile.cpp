@@ -88,6 +88,7 @@ Compiled compile_text(const std::string& path, std::string text, const NodeRegis
   if (compiled.replacement) return compiled;
   add_segments(typed.plan, options.fuse);
   compiled.plan = std::move(typed.plan);
+  compiled.params = std::move(typed.params);
   return compiled;
 }
 

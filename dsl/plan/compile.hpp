@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "dsl/check/resolved_param.hpp"
 #include "dsl/diag/diagnostic.hpp"
 #include "dsl/source/outside_value.hpp"
 #include "runtime/core/plan.hpp"
@@ -32,6 +33,7 @@ struct CompileOptions {
 
 struct Compiled {
   std::optional<Plan> plan;                // only if there are no errors
+  std::vector<ResolvedParam> params;       // in source order; only if there are no errors
   Diagnostics diagnostics;                 // in source order
   std::optional<std::string> unreadable;   // why the file could not be read
   std::optional<std::string> replacement;  // why an endpoint cannot be replaced as asked

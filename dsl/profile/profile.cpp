@@ -59,6 +59,19 @@ class ProfileReader {
     return nullptr;
   }
 
+  void given(std::string name, const toml::node& value) {
+    const SourceBuffer& source = *document_.source();
+    GivenSetting setting{.line = source.position(document_.span_of(value).begin).line};
+    if (const auto* table = value.as_table()) {
+      if (const auto* variable = table->get_as<std::string>("env")) {
+        setting.reference = "environment variable " + variable->get();
+      } else if (const auto* file = table->get_as<std::string>("file")) {
+        setting.reference = "file " + file->get();
+      }
+    }
+    profile_.given.insert_or_assign(std::move(name), std::move(setting));
+  }
+
   void wrong(const toml::key& key, const toml::node& value, std::string_view wanted) {
     document_.error(DiagnosticCode::K0702, document_.span_of(value),
                     fmt::format("`{}` takes {}", key.str(), wanted));
@@ -119,6 +132,7 @@ class ProfileReader {
   void kafka(const toml::table& table, const std::string& name, KafkaSettings& settings) {
     for (const auto& [key, value] : table) {
       const std::string_view word = key.str();
+      if (word != "options") given(fmt::format("{}.{}", name, word), value);
       if (word == "brokers") {
         take_brokers(key, value, settings.brokers);
       } else if (word == "connect_timeout") {
@@ -152,7 +166,7 @@ class ProfileReader {
   /// librdkafka's properties: `"a.b" = …`, or, as TOML reads it, `a.b = …`.
   void options(const toml::table& table, const std::string& section_name, KafkaSettings& settings) {
     std::map<std::string, Place> places;
-    collect(table, {}, settings, places);
+    collect(table, {}, section_name, settings, places);
     for (const auto& node : registry_.all()) {
       if (node->check_settings == nullptr) continue;
       const std::vector<std::string> names =
@@ -173,17 +187,18 @@ class ProfileReader {
     }
   }
 
-  void collect(const toml::table& table, const std::string& prefix, KafkaSettings& settings,
-               std::map<std::string, Place>& places) {
+  void collect(const toml::table& table, const std::string& prefix, const std::string& section_name,
+               KafkaSettings& settings, std::map<std::string, Place>& places) {
     for (const auto& [key, value] : table) {
       const std::string name = prefix + std::string{key.str()};
       const auto* inner = value.as_table();
       const bool reference = inner != nullptr && inner->is_inline() &&
                              (inner->contains("env") || inner->contains("file"));
       if (inner != nullptr && !reference) {
-        collect(*inner, name + ".", settings, places);
+        collect(*inner, name + ".", section_name, settings, places);
         continue;
       }
+      given(fmt::format("{}.{}", section_name, name), value);
       places[name] = {whole_key(prefix, document_.span_of(key)), document_.span_of(value)};
       if (auto text = option_text(name, key, value)) settings.options[name] = std::move(*text);
     }
@@ -221,6 +236,7 @@ class ProfileReader {
     RunSettings& settings = profile_.settings;
     for (const auto& [key, value] : table) {
       const std::string_view name = key.str();
+      given(fmt::format("run.{}", name), value);
       if (name == "threads") {
         const auto* count = value.as_integer();
         if (count == nullptr || count->get() < 0 || count->get() > 1024) {
@@ -272,6 +288,7 @@ class ProfileReader {
     HttpSettings& settings = profile_.settings.http;
     for (const auto& [key, value] : table) {
       const std::string_view name = key.str();
+      given(fmt::format("http.{}", name), value);
       if (name == "enabled") {
         take(key, value, settings.enabled);
       } else if (name == "listen") {
@@ -301,11 +318,12 @@ class ProfileReader {
       } else if (const auto* text = value.as_string()) {
         param.value = {text->get()};
       } else if (const auto* reference = value.as_table()) {
-        auto given = read_reference(*reference, environment_, document_);
-        if (!given) continue;
+        auto secret = read_reference(*reference, environment_, document_);
+        if (!secret) continue;
         document_.hide(param.value_span);
-        param.value = {std::move(*given)};
+        param.value = {std::move(*secret)};
         param.text = true;
+        param.secret = true;
       } else if (value.is_date_time()) {
         // As it is written there: RFC 3339.
         const Span span = param.value_span;

@@ -5,7 +5,9 @@
 // mode, instance; [http] listen, probes, enabled; [params] values of the file's parameters.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,9 +23,18 @@ namespace kaspar::dsl {
 /// Profiles larger than this are refused by whoever reads them.
 inline constexpr std::size_t largest_profile = 1u << 20;
 
+/// Where a profile says a setting.
+struct GivenSetting {
+  std::uint32_t line = 0;
+  /// "environment variable X" or "file PATH", where the value, a secret, is taken from; or empty.
+  std::string reference;
+};
+
 struct Profile {
   RunSettings settings;              // what the profile does not say has its default
   std::vector<OutsideValue> params;  // of [params]
+  /// What it says but for [params]: "run.threads", "kafka.options.linger.ms".
+  std::map<std::string, GivenSetting> given;
 };
 
 /// The value of an environment variable, or nothing.

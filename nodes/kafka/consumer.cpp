@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "nodes/kafka/start_resolution.hpp"
+#include "runtime/core/memory_split.hpp"
 
 namespace kaspar::nodes::kafka {
 namespace {
@@ -61,7 +62,7 @@ bool is_final(rd_kafka_resp_err_t code) {
 }  // namespace
 
 std::expected<void, Failure> Consumer::open(bool embedded) {
-  const std::size_t queue = settings_.memory_budget / 4;
+  const std::size_t queue = split_memory(settings_.memory_budget, false).fetch;
   const std::size_t fetch = std::clamp<std::size_t>(queue / 2, 64u << 10, 50u << 20);
   ClientConfiguration configuration{
       .type = RD_KAFKA_CONSUMER,

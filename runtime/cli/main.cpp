@@ -92,6 +92,7 @@ int main(int argc, char** argv) {
     kaspar::cli::add_consume(app, action);
     kaspar::cli::add_broker(app, action);
     kaspar::cli::add_explain(app, action);
+    kaspar::cli::add_show(app, action);
     kaspar::cli::add_version(app, action);
     if (argc > 1 && argv[1][0] != '-' && !is_command(app, argv[1])) {
       return status(kaspar::cli::tell(unknown_command(app, argv[1])));

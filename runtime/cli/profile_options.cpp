@@ -40,6 +40,7 @@ std::expected<dsl::OutsideValue, Failure> command_line_param(const std::string& 
   return dsl::OutsideValue{
       .name = text.substr(0, equal),
       .value = {text.substr(equal + 1)},
+      .on_command_line = true,
       .text = true,
       .source = std::make_shared<const dsl::SourceBuffer>("command line", "-p " + text),
       .name_span = {before, before + at},
@@ -126,6 +127,12 @@ std::expected<LoadedSettings, Failure> load_settings(const ProfileOptions& optio
         std::make_shared<const dsl::SourceBuffer>(loaded.profile, std::move(*text)), {}, registry,
         environment_variable, diagnostics);
     loaded.settings = std::move(profile.settings);
+    for (const auto& [name, given] : profile.given) {
+      loaded.origins[name] = {
+          .text = fmt::format("{}:{}{}{}", loaded.profile, given.line,
+                              given.reference.empty() ? "" : ", ", given.reference),
+          .secret = !given.reference.empty()};
+    }
     std::ranges::move(profile.params, std::back_inserter(loaded.params));
   }
   add_environment_params(loaded.params);
@@ -133,11 +140,14 @@ std::expected<LoadedSettings, Failure> load_settings(const ProfileOptions& optio
   const std::string from_environment = environment_variable("KASPAR_BROKERS").value_or("");
   if (!options.brokers.empty()) {
     loaded.settings.kafka.brokers = options.brokers;
+    loaded.origins["kafka.brokers"] = {"command line"};
   } else if (!from_environment.empty()) {
     loaded.settings.kafka.brokers = from_environment;
+    loaded.origins["kafka.brokers"] = {"environment variable KASPAR_BROKERS"};
   }
   if (auto instance = environment_variable("KASPAR_INSTANCE"); instance && !instance->empty()) {
     loaded.settings.instance = std::move(*instance);
+    loaded.origins["run.instance"] = {"environment variable KASPAR_INSTANCE"};
   } else if (loaded.settings.instance.empty()) {
     loaded.settings.instance = host_name();
   }

@@ -1,9 +1,9 @@
 // The options by which every command that compiles a file takes its settings: `--profile`, `-p`,
-// and
-// `--brokers`; and the profile and the environment behind them.
+// and `--brokers`; and the profile and the environment behind them.
 #pragma once
 
 #include <expected>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,8 +32,16 @@ struct ProfileOptions {
 /// Adds `--profile` and `-p`; with `brokers`, `--brokers` too, which is returned.
 CLI::Option* add_profile_options(CLI::App& command, ProfileOptions& options, bool brokers);
 
+/// Where a setting's value comes from.
+struct SettingOrigin {
+  std::string text;     // "kaspar.toml:7", "command line"
+  bool secret = false;  // its value is never to be printed
+};
+
 struct LoadedSettings {
   RunSettings settings;
+  /// Of settings that do not have their default: "run.threads", "kafka.options.linger.ms".
+  std::map<std::string, SettingOrigin> origins;
   std::vector<dsl::OutsideValue> params;  // the strongest first
   std::string profile;                    // the file that was read; empty: none
 };

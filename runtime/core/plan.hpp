@@ -110,6 +110,14 @@ struct Plan {
   std::vector<ModelPlan> models;
   std::vector<ChainPlan> chains;  // each after those that it reads; only what reaches a sink
   std::vector<TestPlan> tests;
+
+  /// Whether rows wait for best-effort branches below a fork.
+  [[nodiscard]] bool has_best_effort_branches() const noexcept {
+    for (const ChainPlan& chain : chains) {
+      if (chain.queue_rows != 0) return true;
+    }
+    return false;
+  }
 };
 
 }  // namespace kaspar

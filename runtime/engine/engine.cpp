@@ -11,6 +11,7 @@
 #include <thread>
 #include <utility>
 
+#include "runtime/core/memory_split.hpp"
 #include "runtime/engine/available_cpus.hpp"
 #include "runtime/engine/run_state.hpp"
 #include "runtime/engine/sink_edge.hpp"
@@ -25,21 +26,9 @@ using std::chrono::milliseconds;
 constexpr std::size_t most_batches = 256;
 constexpr std::size_t most_payload = 1u << 20;
 
-// Batches take half of the budget, best-effort branches a quarter of that if there are any; fetch
-// queues, producer queues and models share the rest.
-struct BatchBudget {
-  std::size_t flights = 0;
-  std::size_t queues = 0;
-
-  BatchBudget(const Plan& plan, const RunSettings& settings)
-      : flights(std::max<std::size_t>(1, settings.memory_budget / 2)) {
-    const bool queued = std::ranges::any_of(
-        plan.chains, [](const ChainPlan& chain) { return chain.queue_rows != 0; });
-    if (!queued) return;
-    queues = flights / 4;
-    flights -= queues;
-  }
-};
+MemorySplit split_of(const Plan& plan, const RunSettings& settings) {
+  return split_memory(settings.memory_budget, plan.has_best_effort_branches());
+}
 
 // Endpoints of one kind are made together: all Kafka sources share a consumer.
 using Groups = std::vector<std::pair<const NodeDescriptor*, std::vector<EndpointCall>>>;
@@ -65,7 +54,7 @@ class Engine::Run {
   Run(const Plan& plan, const RunContext& context, Endpoints endpoints)
       : plan_(plan),
         context_(context),
-        budget_(plan, context.settings),
+        split_(split_of(plan, context.settings)),
         endpoints_(std::move(endpoints)),
         threads_(context.settings.threads != 0 ? context.settings.threads : available_cpus()),
         // The thread in wait_for_all counts as one of them.
@@ -117,7 +106,7 @@ class Engine::Run {
 
   const Plan& plan_;
   const RunContext& context_;
-  const BatchBudget budget_;
+  const MemorySplit split_;
   Endpoints endpoints_;
   std::size_t threads_;
   tbb::global_control parallelism_;
@@ -166,8 +155,7 @@ void Engine::Run::add_driver(std::unique_ptr<Source> source,
   for (const auto& [endpoint, lane] : topology_->lanes()) {
     if (endpoints.contains(endpoint)) lanes[endpoint] = lane.get();
   }
-  const std::size_t payload =
-      std::clamp<std::size_t>(budget_.flights / 16, 16u << 10, most_payload);
+  const std::size_t payload = std::clamp<std::size_t>(split_.batches / 16, 16u << 10, most_payload);
   drivers_.push_back(std::make_unique<SourceDriver>(*state_, std::move(source), std::move(lanes),
                                                     topology_->capacity(), payload));
 }
@@ -207,11 +195,11 @@ void Engine::Run::make_graphs() {
 std::expected<void, Failure> Engine::Run::open() {
   {
     const std::lock_guard lock(early_);
-    state_ = std::make_unique<RunState>(context_, most_batches, budget_.flights);
+    state_ = std::make_unique<RunState>(context_, most_batches, split_.batches);
     if (stop_requested_) state_->stop();
   }
   if (auto made = make_sinks(); !made) return made;
-  topology_ = std::make_unique<Topology>(plan_, *state_, ports_, threads_, budget_.queues);
+  topology_ = std::make_unique<Topology>(plan_, *state_, ports_, threads_, split_.best_effort);
   arena_.execute([this] { make_graphs(); });
   return make_sources();
 }
