@@ -441,6 +441,111 @@ class Broker(unittest.TestCase):
         self.assertEqual(self.broker.wait(timeout=60), 0)
 
 
+class Show(unittest.TestCase):
+    """Settings and where they come from; nothing of a secret."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        (self.folder / "p.pipe").write_text("""pipe 1
+param threshold: f64 = 0.5 { min: 0, max: 1 }
+param topic: string = "in"
+param token: string = "none"
+schema S { x: f64 }
+source a = kafka { topic: "${topic}", group: "g" }
+sink b = stdout { }
+sink c = stdout { deliver: best_effort }
+on error drop
+stream s = from a |> parse csv as S |> filter x > threshold
+from s |> to b { value: x }
+from s |> to c { value: "${token}" }
+""", encoding="utf-8")
+        (self.folder / "password").write_text("hunter3\n", encoding="utf-8")
+        (self.folder / "kaspar.toml").write_text("""[kafka]
+brokers = ["k1:9092", "k2:9092"]
+[kafka.options]
+"sasl.password" = { env = "PW" }
+"sasl.username" = { file = "password" }
+"linger.ms" = 3
+[clusters.eu]
+brokers = "eu:9092"
+[run]
+memory_budget = "128MiB"
+instance = "one"
+[params]
+topic = "other"
+token = { env = "PW" }
+""", encoding="utf-8")
+
+    def show(self, *arguments, **environment):
+        result = kaspar("show", "p.pipe", *arguments, cwd=self.folder,
+                        env=os.environ | {"PW": "hunter2"} | environment)
+        self.assertNotIn("hunter", result.stdout + result.stderr)
+        return result
+
+    def settings(self, *arguments, **environment):
+        result = self.show("--output", "json", *arguments, **environment)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        document = json.loads(result.stdout)
+        listed = {f"{entry['section']}.{entry['name']}": (entry["value"], entry["origin"]) for entry in document["settings"]}
+        listed |= {f"params.{entry['name']}": (entry["value"], entry["origin"]) for entry in document["params"]}
+        return document, listed
+
+    def test_each_value_has_its_origin(self):
+        document, listed = self.settings("-p", "threshold=0.75")
+        self.assertEqual((document["format_version"], document["file"], document["profile"]), (1, "p.pipe", "kaspar.toml"))
+        expected = {
+            "kafka.brokers": ("k1:9092,k2:9092", "kaspar.toml:2"),
+            "kafka.connect_timeout": ("10s", "default"),
+            "kafka.options.linger.ms": ("3", "kaspar.toml:6"),
+            "kafka.options.sasl.password": (None, "kaspar.toml:4, environment variable PW"),
+            "kafka.options.sasl.username": (None, "kaspar.toml:5, file password"),
+            "clusters.eu.brokers": ("eu:9092", "kaspar.toml:8"),
+            "run.memory_budget": ("128MiB", "kaspar.toml:10"),
+            "run.instance": ("one", "kaspar.toml:11"),
+            "run.commit_interval": ("1s", "default"),
+            "http.listen": ("127.0.0.1:8080", "default"),
+            "params.threshold": ("0.75", "command line"),
+            "params.topic": ("other", "kaspar.toml:13"),
+            "params.token": (None, "kaspar.toml:14"),
+        }
+        self.assertEqual({name: listed.get(name) for name in expected}, expected)
+        mib = 1 << 20
+        self.assertEqual(document["memory"], {"fetch": 32 * mib, "batches": 48 * mib, "best_effort": 16 * mib,
+                                              "producers_and_models": 32 * mib})
+
+    def test_what_is_nearer_counts(self):
+        _, listed = self.settings(KASPAR_BROKERS="e:1", KASPAR_INSTANCE="two", KASPAR_PARAM_TOPIC="unheard",
+                                  KASPAR_PARAM_THRESHOLD="0.25")
+        self.assertEqual(listed["kafka.brokers"], ("e:1", "environment variable KASPAR_BROKERS"))
+        self.assertEqual(listed["run.instance"], ("two", "environment variable KASPAR_INSTANCE"))
+        self.assertEqual(listed["params.topic"], ("other", "kaspar.toml:13"))
+        self.assertEqual(listed["params.threshold"], ("0.25", "environment variable KASPAR_PARAM_THRESHOLD"))
+        _, listed = self.settings("--brokers", "c:1", KASPAR_BROKERS="e:1")
+        self.assertEqual(listed["kafka.brokers"], ("c:1", "command line"))
+
+    def test_for_people(self):
+        result = self.show()
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        lines = [line.split() for line in result.stdout.splitlines()]
+        self.assertIn(["sasl.password", "(secret)", "kaspar.toml:4,", "environment", "variable", "PW"], lines)
+        self.assertIn(["token:", "string", "(secret)", "kaspar.toml:14"], lines)
+
+    def test_without_a_profile(self):
+        (self.folder / "kaspar.toml").unlink()
+        document, listed = self.settings()
+        self.assertIsNone(document["profile"])
+        self.assertEqual(listed["kafka.brokers"], ("localhost:9092", "default"))
+        self.assertEqual(listed["params.topic"], ("in", "default"))
+
+    def test_what_is_wrong(self):
+        result = self.show("-p", "threshold=7")
+        self.assertEqual((result.returncode, result.stdout), (1, ""))
+        self.assertIn("error[K0701]", result.stderr)
+        self.assertEqual(kaspar("show", "nowhere.pipe", cwd=self.folder).returncode, 2)
+
+
 if __name__ == "__main__":
     KASPAR = sys.argv.pop(1)
     unittest.main()
