@@ -18,8 +18,8 @@ struct OutsideValue {
   Value value;  // text (from the command line and the environment), bool, i64, double or string
   bool from_environment = false;  // then `name` is in upper case
   bool on_command_line = false;
-  bool text = false;              // `value` is a string to be read as the parameter's type
-  bool secret = false;            // it is never to be printed
+  bool text = false;    // `value` is a string to be read as the parameter's type
+  bool secret = false;  // it is never to be printed
   std::shared_ptr<const SourceBuffer> source;
   Span name_span;
   Span value_span;
