@@ -49,7 +49,10 @@ class ProgramChecker {
     }
     feedback(files.front());
     unused();
-    return {.plan = std::move(program_.plan), .params = resolved_params(program_)};
+    return {.plan = std::move(program_.plan),
+            .source_texts = std::move(program_.source_texts),
+            .sink_texts = std::move(program_.sink_texts),
+            .params = resolved_params(program_)};
   }
 
  private:

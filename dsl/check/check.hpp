@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "dsl/check/endpoint_text.hpp"
 #include "dsl/check/resolved_param.hpp"
 #include "dsl/diag/diagnostic.hpp"
 #include "dsl/parse/ast.hpp"
@@ -18,6 +19,8 @@ namespace kaspar::dsl {
 /// A plan but for its segments. Usable only if nothing was reported as an error.
 struct TypedPipeline {
   Plan plan;
+  std::vector<EndpointText> source_texts;  // of the plan's sources, and sinks
+  std::vector<EndpointText> sink_texts;
   std::vector<ResolvedParam> params;  // of the program's own file, in source order
 };
 

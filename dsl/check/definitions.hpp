@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "dsl/check/endpoint_text.hpp"
 #include "dsl/check/report.hpp"
 #include "dsl/parse/ast.hpp"
 #include "dsl/source/outside_value.hpp"
@@ -102,6 +103,8 @@ struct Program {
   const NodeRegistry& registry;
   Diagnostics& diagnostics;
   Plan plan;
+  std::vector<EndpointText> source_texts;  // of the plan's sources, and sinks
+  std::vector<EndpointText> sink_texts;
   std::vector<SchemaDefinition> schemas;
   std::vector<ModelDefinition> models;
   std::vector<ParamDefinition> params;

@@ -81,6 +81,7 @@ void ItemChecker::define_item(std::size_t index, const ast::Item& item) {
                          .node = nullptr,
                          .params = {},
                          .place = place_of(file_, written->name.span)});
+    (written->source ? program_.source_texts : program_.sink_texts).emplace_back();
   } else if (const auto* chain = std::get_if<ast::Chain>(&item.data)) {
     if (!chain->stream.empty()) {
       enter(item, chain->stream, Definition::Kind::Stream, program_.streams.size());
@@ -142,9 +143,12 @@ void ItemChecker::check() {
 
 void ItemChecker::endpoint(const ast::Item& item, const ast::Endpoint& written) {
   Definition* definition = entered(written.name);
+  auto& texts = written.source ? program_.source_texts : program_.sink_texts;
   EndpointPlan unnamed;
+  EndpointText unnamed_text;
   auto& endpoints = written.source ? program_.plan.sources : program_.plan.sinks;
   EndpointPlan& endpoint = definition != nullptr ? endpoints[definition->index] : unnamed;
+  EndpointText& text = definition != nullptr ? texts[definition->index] : unnamed_text;
   bool damaged = item.damaged;
   if (!written.kind.empty()) {
     const NodeRole role = written.source ? NodeRole::Source : NodeRole::Sink;
@@ -154,13 +158,14 @@ void ItemChecker::endpoint(const ast::Item& item, const ast::Endpoint& written) 
       report_.unknown(written.kind.span, written.source ? "kind of source" : "kind of sink",
                       written.kind.text, program_.registry.names(role));
     } else if (!item.damaged) {
-      damaged = !check_endpoint(written, endpoint);
+      damaged = !check_endpoint(written, endpoint, text);
     }
   }
   if (definition != nullptr) definition->damaged = damaged;
 }
 
-bool ItemChecker::check_endpoint(const ast::Endpoint& written, EndpointPlan& endpoint) {
+bool ItemChecker::check_endpoint(const ast::Endpoint& written, EndpointPlan& endpoint,
+                                 EndpointText& text) {
   std::vector<ParamDescriptor> params = endpoint.node->params;
   if (!written.source) {
     params.push_back(deliver_param);
@@ -170,6 +175,7 @@ bool ItemChecker::check_endpoint(const ast::Endpoint& written, EndpointPlan& end
       written.options, {.name = endpoint.node->name, .span = written.kind.span, .params = params},
       nullptr, program_, file_);
   endpoint.params = std::move(options.params);
+  text = {.source = file_.file.source, .kind = written.kind.span, .options = options.values};
   if (!written.source) options.fine = best_effort(options, endpoint) && options.fine;
   if (options.fine && endpoint.node->check_endpoint != nullptr) {
     for (const Issue& issue : endpoint.node->check_endpoint(endpoint.params)) {
@@ -180,8 +186,8 @@ bool ItemChecker::check_endpoint(const ast::Endpoint& written, EndpointPlan& end
   }
   // A file's path is relative to the pipeline's file.
   if (const auto path = endpoint.params.find("path"); path != endpoint.params.end()) {
-    if (const auto* text = path->second.get<std::string>())
-      path->second = {path_from(file_.directory, *text)};
+    if (const auto* name = path->second.get<std::string>())
+      path->second = {path_from(file_.directory, *name)};
   }
   if (!options.fine || !known_cluster(options, endpoint)) return false;
   if (const auto topic = options.values.find("topic"); topic != options.values.end()) {

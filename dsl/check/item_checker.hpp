@@ -40,7 +40,8 @@ class ItemChecker {
   [[nodiscard]] Definition* entered(const ast::Name& name);
 
   void endpoint(const ast::Item& item, const ast::Endpoint& written);
-  [[nodiscard]] bool check_endpoint(const ast::Endpoint& written, EndpointPlan& endpoint);
+  [[nodiscard]] bool check_endpoint(const ast::Endpoint& written, EndpointPlan& endpoint,
+                                    EndpointText& text);
   [[nodiscard]] bool same_group(const CheckedOptions& options, const EndpointPlan& endpoint);
   [[nodiscard]] bool known_cluster(const CheckedOptions& options, const EndpointPlan& endpoint);
   [[nodiscard]] bool best_effort(CheckedOptions& options, EndpointPlan& endpoint);

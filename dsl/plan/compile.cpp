@@ -88,6 +88,8 @@ Compiled compile_text(const std::string& path, std::string text, const NodeRegis
   if (compiled.replacement) return compiled;
   add_segments(typed.plan, options.fuse);
   compiled.plan = std::move(typed.plan);
+  compiled.source_texts = std::move(typed.source_texts);
+  compiled.sink_texts = std::move(typed.sink_texts);
   compiled.params = std::move(typed.params);
   return compiled;
 }

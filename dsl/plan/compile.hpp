@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "dsl/check/endpoint_text.hpp"
 #include "dsl/check/resolved_param.hpp"
 #include "dsl/diag/diagnostic.hpp"
 #include "dsl/source/outside_value.hpp"
@@ -33,6 +34,8 @@ struct CompileOptions {
 
 struct Compiled {
   std::optional<Plan> plan;                // only if there are no errors
+  std::vector<EndpointText> source_texts;  // of the plan's sources, and sinks
+  std::vector<EndpointText> sink_texts;
   std::vector<ResolvedParam> params;       // in source order; only if there are no errors
   Diagnostics diagnostics;                 // in source order
   std::optional<std::string> unreadable;   // why the file could not be read

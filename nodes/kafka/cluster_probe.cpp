@@ -22,10 +22,11 @@ using Resource =
 /// Runs one admin request and waits for its event.
 template <class Request>
 EventHandle ask(rd_kafka_t* client, rd_kafka_admin_op_t operation, int timeout,
-                const Request& request) {
+                const Request& request, void (*set)(rd_kafka_AdminOptions_t*) = nullptr) {
   const Options options{rd_kafka_AdminOptions_new(client, operation)};
   std::array<char, 256> error{};
   rd_kafka_AdminOptions_set_request_timeout(options.get(), timeout, error.data(), error.size());
+  if (set != nullptr) set(options.get());
   const QueueHandle queue{rd_kafka_queue_new(client)};
   request(options.get(), queue.get());
   return EventHandle{rd_kafka_queue_poll(queue.get(), timeout + 1'000)};
@@ -58,6 +59,12 @@ std::expected<void, Failure> ClusterProbe::connect() {
 }
 
 std::expected<std::optional<int>, Failure> ClusterProbe::partitions(const std::string& topic) {
+  auto state = this->topic(topic);
+  if (!state) return std::unexpected(std::move(state.error()));
+  return *state ? std::optional{(*state)->partitions} : std::nullopt;
+}
+
+std::expected<std::optional<TopicState>, Failure> ClusterProbe::topic(const std::string& topic) {
   const TopicHandle handle{rd_kafka_topic_new(client_.get(), topic.c_str(), nullptr)};
   if (!handle) {
     return std::unexpected(
@@ -70,15 +77,19 @@ std::expected<std::optional<int>, Failure> ClusterProbe::partitions(const std::s
     const rd_kafka_metadata_t* metadata = nullptr;
     rd_kafka_resp_err_t code =
         rd_kafka_metadata(client_.get(), 0, handle.get(), &metadata, timeout());
-    std::optional<int> count;
+    std::optional<TopicState> state;
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
       if (metadata->topic_cnt == 1) {
-        code = metadata->topics[0].err;
-        count = metadata->topics[0].partition_cnt;
+        const rd_kafka_metadata_topic_t& told = metadata->topics[0];
+        code = told.err;
+        state.emplace().partitions = told.partition_cnt;
+        for (int i = 0; i < told.partition_cnt; ++i) {
+          if (told.partitions[i].leader < 0) state->leaderless.push_back(told.partitions[i].id);
+        }
       }
       rd_kafka_metadata_destroy(metadata);
     }
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return count;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return state;
     if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
         code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC) {
       return std::nullopt;
@@ -94,8 +105,8 @@ std::expected<std::optional<int>, Failure> ClusterProbe::partitions(const std::s
   }
 }
 
-std::expected<void, Failure> ClusterProbe::create(const std::string& topic, int partitions,
-                                                  int replication) {
+std::expected<void, Failure> ClusterProbe::ask_to_create(const std::string& topic, int partitions,
+                                                         int replication, bool validate_only) {
   const auto refused = [&](std::string_view why) {
     return std::unexpected(
         Failure{.status = ExitStatus::Failed,
@@ -110,7 +121,11 @@ std::expected<void, Failure> ClusterProbe::create(const std::string& topic, int 
           [&](const rd_kafka_AdminOptions_t* options, rd_kafka_queue_t* queue) {
             rd_kafka_NewTopic_t* topics[] = {wanted.get()};
             rd_kafka_CreateTopics(client_.get(), topics, 1, options, queue);
-          });
+          },
+          validate_only ? +[](rd_kafka_AdminOptions_t* options) {
+            std::array<char, 256> unset{};
+            rd_kafka_AdminOptions_set_validate_only(options, 1, unset.data(), unset.size());
+          } : nullptr);
   if (!answer) return refused("no answer");
   if (rd_kafka_event_error(answer.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) {
     return refused(rd_kafka_event_error_string(answer.get()));
@@ -126,6 +141,18 @@ std::expected<void, Failure> ClusterProbe::create(const std::string& topic, int 
     const char* why = rd_kafka_topic_result_error_string(results[i]);
     return refused(why != nullptr ? why : rd_kafka_err2str(code));
   }
+  return {};
+}
+
+std::expected<void, Failure> ClusterProbe::may_create(const std::string& topic, int partitions,
+                                                      int replication) {
+  if (embedded_) return {};
+  return ask_to_create(topic, partitions, replication, true);
+}
+
+std::expected<void, Failure> ClusterProbe::create(const std::string& topic, int partitions,
+                                                  int replication) {
+  if (auto asked = ask_to_create(topic, partitions, replication, false); !asked) return asked;
   // Metadata follows the controller's answer a little later.
   const auto deadline = steady_clock::now() + settings_.connect_timeout;
   while (steady_clock::now() < deadline) {
@@ -134,8 +161,88 @@ std::expected<void, Failure> ClusterProbe::create(const std::string& topic, int 
     if (*served) return {};
     std::this_thread::sleep_for(milliseconds{50});
   }
-  return refused("it was created but is not served");
+  return std::unexpected(
+      Failure{.status = ExitStatus::Failed,
+              .message = fmt::format("the topic `{}` was created but is not served", topic)});
 }
+
+#if RD_KAFKA_VERSION >= 0x020300ff
+namespace {
+
+/// The list is empty where the broker did not tell.
+std::optional<Operations> operations(const rd_kafka_AclOperation_t* granted, std::size_t count) {
+  if (granted == nullptr || count == 0) return std::nullopt;
+  Operations operations;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (granted[i] == RD_KAFKA_ACL_OPERATION_READ) operations.read = true;
+    if (granted[i] == RD_KAFKA_ACL_OPERATION_WRITE) operations.write = true;
+  }
+  return operations;
+}
+
+void include_operations(rd_kafka_AdminOptions_t* options) {
+  const ErrorHandle unset{rd_kafka_AdminOptions_set_include_authorized_operations(options, 1)};
+}
+
+}  // namespace
+
+std::optional<Operations> ClusterProbe::topic_operations(const std::string& topic) {
+  if (embedded_) return std::nullopt;
+  using Names =
+      std::unique_ptr<rd_kafka_TopicCollection_t, Destroy<rd_kafka_TopicCollection_destroy>>;
+  const char* name = topic.c_str();
+  const Names names{rd_kafka_TopicCollection_of_topic_names(&name, 1)};
+  const EventHandle answer = ask(
+      client_.get(), RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, timeout(),
+      [&](const rd_kafka_AdminOptions_t* options, rd_kafka_queue_t* queue) {
+        rd_kafka_DescribeTopics(client_.get(), names.get(), options, queue);
+      },
+      include_operations);
+  if (!answer || rd_kafka_event_error(answer.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return std::nullopt;
+  }
+  std::size_t count = 0;
+  const auto* const* topics = rd_kafka_DescribeTopics_result_topics(
+      rd_kafka_event_DescribeTopics_result(answer.get()), &count);
+  if (count != 1) return std::nullopt;
+  const rd_kafka_resp_err_t code = rd_kafka_error_code(rd_kafka_TopicDescription_error(topics[0]));
+  if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) return Operations{};
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return std::nullopt;
+  const auto* granted = rd_kafka_TopicDescription_authorized_operations(topics[0], &count);
+  return operations(granted, count);
+}
+
+std::optional<Operations> ClusterProbe::group_operations(const std::string& group) {
+  if (embedded_) return std::nullopt;
+  const EventHandle answer = ask(
+      client_.get(), RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, timeout(),
+      [&](const rd_kafka_AdminOptions_t* options, rd_kafka_queue_t* queue) {
+        const char* name = group.c_str();
+        rd_kafka_DescribeConsumerGroups(client_.get(), &name, 1, options, queue);
+      },
+      include_operations);
+  if (!answer || rd_kafka_event_error(answer.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return std::nullopt;
+  }
+  std::size_t count = 0;
+  const auto* const* groups = rd_kafka_DescribeConsumerGroups_result_groups(
+      rd_kafka_event_DescribeConsumerGroups_result(answer.get()), &count);
+  if (count != 1) return std::nullopt;
+  const rd_kafka_resp_err_t code =
+      rd_kafka_error_code(rd_kafka_ConsumerGroupDescription_error(groups[0]));
+  if (code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED) return Operations{};
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return std::nullopt;
+  const auto* granted = rd_kafka_ConsumerGroupDescription_authorized_operations(groups[0], &count);
+  return operations(granted, count);
+}
+#else
+std::optional<Operations> ClusterProbe::topic_operations(const std::string&) {
+  return std::nullopt;
+}
+std::optional<Operations> ClusterProbe::group_operations(const std::string&) {
+  return std::nullopt;
+}
+#endif
 
 std::expected<Watermarks, Failure> ClusterProbe::watermarks(const std::string& topic,
                                                             std::int32_t partition) {

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "nodes/kafka/client.hpp"
 
@@ -24,7 +25,18 @@ struct Watermarks {
   std::int64_t high = 0;
 };
 
-/// One thread at a time. Settings and log outlive it.
+struct TopicState {
+  int partitions = 0;
+  std::vector<std::int32_t> leaderless;
+};
+
+/// What an authorizer grants.
+struct Operations {
+  bool read = false;
+  bool write = false;
+};
+
+/// One thread at a time. Settings and log outlive it; `connect_timeout` bounds each question.
 class ClusterProbe {
  public:
   ClusterProbe(const KafkaSettings& settings, EventLog& log) : settings_(settings), events_(log) {}
@@ -41,6 +53,19 @@ class ClusterProbe {
   /// Number of partitions; nothing where there is no such topic.
   [[nodiscard]] std::expected<std::optional<int>, Failure> partitions(const std::string& topic);
 
+  /// The same, with the partitions that have no leader.
+  [[nodiscard]] std::expected<std::optional<TopicState>, Failure> topic(const std::string& name);
+
+  /// What the user may do with the topic, or with the group; nothing where the cluster or
+  /// librdkafka (before 2.3) does not tell.
+  [[nodiscard]] std::optional<Operations> topic_operations(const std::string& topic);
+  [[nodiscard]] std::optional<Operations> group_operations(const std::string& group);
+
+  /// Whether create() would be granted and succeed; creates nothing. An EmbeddedBroker is not
+  /// asked.
+  [[nodiscard]] std::expected<void, Failure> may_create(const std::string& topic, int partitions,
+                                                        int replication);
+
   /// Creates a topic and waits until it is served. That it exists already is no failure.
   [[nodiscard]] std::expected<void, Failure> create(const std::string& topic, int partitions,
                                                     int replication);
@@ -53,6 +78,8 @@ class ClusterProbe {
   [[nodiscard]] std::size_t max_message_bytes(const std::string& topic);
 
  private:
+  [[nodiscard]] std::expected<void, Failure> ask_to_create(const std::string& topic, int partitions,
+                                                           int replication, bool validate_only);
   [[nodiscard]] int timeout() const { return static_cast<int>(settings_.connect_timeout.count()); }
 
   const KafkaSettings& settings_;

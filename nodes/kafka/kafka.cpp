@@ -84,13 +84,6 @@ std::vector<Issue> check_sink(const Params& params) {
   return issues;
 }
 
-int number_of(const ValueTable& table, std::string_view name, int otherwise) {
-  const auto found = table.find(name);
-  if (found == table.end()) return otherwise;
-  const auto* number = found->second.get<std::int64_t>();
-  return number != nullptr ? static_cast<int>(*number) : otherwise;
-}
-
 /// The settings of the cluster that an endpoint is on.
 std::expected<const KafkaSettings*, Failure> cluster_of(const EndpointCall& endpoint,
                                                         const RunSettings& settings) {
@@ -132,16 +125,10 @@ std::expected<Sources, Failure> make_sources(std::span<const EndpointCall> endpo
 }
 
 ProducedTopic produced_topic(const Params& params) {
-  ProducedTopic topic{.name = string_param(params, "topic"),
-                      .compression = string_param(params, "compression", "none"),
-                      .partitioner = string_param(params, "partitioner", "murmur2")};
-  if (const auto create = params.find("create"); create != params.end()) {
-    if (const auto* table = create->second.get<ValueTable>()) {
-      topic.create = TopicCreation{.partitions = number_of(*table, "partitions", 3),
-                                   .replication = number_of(*table, "replication", 1)};
-    }
-  }
-  return topic;
+  return {.name = string_param(params, "topic"),
+          .compression = string_param(params, "compression", "none"),
+          .partitioner = string_param(params, "partitioner", "murmur2"),
+          .create = topic_creation(params)};
 }
 
 /// One producer for each cluster, and another one for what is best-effort there.

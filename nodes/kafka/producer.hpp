@@ -19,16 +19,12 @@
 #include <vector>
 
 #include "nodes/kafka/client.hpp"
+#include "nodes/kafka/topic_creation.hpp"
 #include "runtime/core/batch.hpp"
 #include "runtime/core/run_settings.hpp"
 #include "runtime/core/sink.hpp"
 
 namespace kaspar::nodes::kafka {
-
-struct TopicCreation {
-  int partitions = 3;
-  int replication = 1;
-};
 
 struct ProducedTopic {
   std::string name;

@@ -26,6 +26,7 @@ CODES = re.findall(r"^KASPAR_DIAGNOSTIC\((K\d{4}), \"(.*)\"\)$",
 BESIDE = [*(ROOT / "pipelines" / "control-chart").glob("*.*"), ROOT / "nodes" / "model" / "fixtures" / "unsupported.onnx"]
 WITHOUT_EXAMPLE = {
     "K0407": "whether a model is too large depends on the memory that it may have",
+    "K0604": "only brokers can tell",
     "K0907": "only a record of many megabytes is too large",
     "K0908": "only a Kafka sink refuses a record",
 }

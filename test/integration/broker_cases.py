@@ -1,4 +1,5 @@
 """What must hold on every broker; the real and the embedded one are tested by the same cases."""
+import json
 import signal
 import subprocess
 import time
@@ -110,6 +111,29 @@ class BrokerCases:
         job.run_to_end("--feed", f"windows={feed}")
         self.assertEqual(len(job.records(job.outputs)), 300)
         self.assertEqual(job.committed(), job.ends(job.inputs))
+
+    def check_online(self, job, *options):
+        done = subprocess.run([KASPAR, "check", "--online", "--output", "json", "--brokers", job.broker.address, *options,
+                               str(job.file)], capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.stderr, "")
+        return done.returncode, json.loads(done.stdout)["diagnostics"]
+
+    def test_check_online_finds_nothing_wrong_with_what_is_there(self):
+        job = self.job("online")
+        self.assertEqual(self.check_online(job), (0, []))
+
+    def test_check_online_tells_each_missing_topic_at_its_option(self):
+        job = self.job("online-missing")
+        text = job.file.read_text().replace(job.outputs, "no-such-outputs").replace(job.inputs, "no-such-inputs")
+        job.file.write_text(text)
+        status, found = self.check_online(job)
+        self.assertEqual(status, 3)
+        self.assertEqual([(entry["code"], entry["message"].split(" at ")[0]) for entry in found],
+                         [("K0604", "there is no topic `no-such-inputs`"), ("K0604", "there is no topic `no-such-outputs`")])
+        for entry, name in zip(found, ("no-such-inputs", "no-such-outputs")):
+            span = entry["span"]
+            self.assertEqual(text.encode()[span["start"]["byte"]:span["end"]["byte"]].decode(), f'"{name}"')
+        self.assertIn("create:", found[1]["help"])
 
     def test_a_missing_topic_is_told_and_ends_with_3(self):
         job = self.job("missing")
