@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import xml.etree.ElementTree
 
@@ -71,6 +72,75 @@ class ExitStatus(unittest.TestCase):
                 self.assertEqual(result.returncode, 2)
                 self.assertEqual(result.stdout, "")
                 self.assertTrue(result.stderr.startswith(told), result.stderr)
+
+
+class CheckOnline(unittest.TestCase):
+    """Nobody listens at the brokers' address."""
+
+    TEXT = """pipe 1
+source rows = kafka { topic: "in", group: "g" }
+sink out = kafka { topic: "out", cluster: "west" }
+on error drop
+from rows
+  |> to out { value: meta.value }
+"""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.file = pathlib.Path(folder.name, "online.pipe")
+        self.file.write_text(self.TEXT, encoding="utf-8")
+        # Bound and not listening: connections are refused, and nobody else takes the port.
+        taken = socket.socket()
+        self.addCleanup(taken.close)
+        taken.bind(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{taken.getsockname()[1]}"
+        self.file.with_name("kaspar.toml").write_text(f"""
+[kafka]
+brokers = "{self.address}"
+connect_timeout = "300ms"
+[kafka.options]
+"security.protocol" = "SASL_PLAINTEXT"
+"sasl.mechanism" = "PLAIN"
+"sasl.username" = "kaspar"
+"sasl.password" = {{ env = "CHECK_ONLINE_SECRET" }}
+[clusters.west]
+brokers = "{self.address}"
+connect_timeout = "300ms"
+""", encoding="utf-8")
+        self.environment = {**os.environ, "CHECK_ONLINE_SECRET": "swordfish"}
+
+    def check(self, *options):
+        return kaspar("check", *options, str(self.file), env=self.environment)
+
+    def test_every_cluster_that_does_not_answer_is_told_in_time_and_is_3(self):
+        started = time.monotonic()
+        result = self.check("--online", "--output", "json")
+        self.assertLess(time.monotonic() - started, 10)  # s, the default of connect_timeout
+        self.assertEqual((result.returncode, result.stderr), (3, ""))
+        report = json.loads(result.stdout)
+        self.assertEqual((report["valid"], report["error_count"]), (False, 2))
+        text = self.TEXT.encode()
+        places = [text[entry["span"]["start"]["byte"]:entry["span"]["end"]["byte"]] for entry in report["diagnostics"]]
+        self.assertEqual(places, [b"kafka", b'"west"'])
+        for entry in report["diagnostics"]:
+            self.assertEqual(entry["code"], "K0604")
+            self.assertIn(f"no Kafka broker answered at `{self.address}` within 300 ms", entry["message"])
+        self.assertNotIn("swordfish", result.stdout)
+        self.assertNotIn("swordfish", self.check("--online").stdout)
+
+    def test_without_it_nobody_is_asked(self):
+        result = self.check()
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+
+    def test_a_mistake_in_the_file_is_1_and_nobody_is_asked(self):
+        self.file.write_text(self.TEXT.replace("to out", "to outt"), encoding="utf-8")
+        result = self.check("--online", "--output", "json")
+        self.assertEqual(result.returncode, 1)
+        self.assertNotIn("K0604", result.stdout)
+
+    def test_brokers_are_given_with_it_only(self):
+        self.assertEqual(self.check("--brokers", self.address).returncode, 2)
 
 
 class Check(unittest.TestCase):

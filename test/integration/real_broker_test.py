@@ -27,6 +27,21 @@ class RealBroker(BrokerCases, ExampleCases, unittest.TestCase):
                                 check=True, timeout=60).stdout
         self.assertIn(f'topic "{made}" with 2 partitions', listed)
 
+    def test_check_online_tells_whether_a_topic_could_be_created_and_creates_none(self):
+        job = self.job("online-create")
+        made = f"{job.id}-made"
+        written = job.file.read_text()
+        for replication, status in (1, 0), (3, 3):
+            job.file.write_text(written.replace(
+                f'"{job.outputs}"', f'"{made}", create: {{ partitions = 2, replication = {replication} }}'))
+            found = self.check_online(job)
+            self.assertEqual(found[0], status, found)
+        self.assertIn("cannot be created", found[1][0]["message"])
+        start = found[1][0]["span"]["start"]["byte"]
+        self.assertTrue(job.file.read_bytes()[start:].startswith(b"{ partitions"))
+        listed = subprocess.run(["kcat", "-b", job.broker.address, "-L"], capture_output=True, text=True, check=True, timeout=60)
+        self.assertNotIn(made, listed.stdout)
+
 
 if __name__ == "__main__":
     if not os.environ.get("KASPAR_TEST_BROKERS"):

@@ -327,6 +327,16 @@ class Cluster:
             *arguments,
         ]
 
+    def allow(self, principal, resource, name, *operations):
+        """Lets the principal do that with a "topic" or "group". Needs an authorizer in the brokers' configuration."""
+        command = self._command(
+            min(self.brokers), "org.apache.kafka.tools.AclCommand", "--bootstrap-server", self.bootstrap, "--add",
+            "--allow-principal", principal, *(f"--operation={operation}" for operation in operations), f"--{resource}", name,
+            options=("-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"))
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode != 0:
+            raise ClusterError(f"no entry for the {resource} {name}:\n{done.stdout}{done.stderr}")
+
     def _format(self, id, cluster_id):
         arguments = ("format", f"--cluster-id={cluster_id}",  # it may begin with a dash
                       "--config", self._properties_path(id))
