@@ -62,6 +62,7 @@ def pipeline(kind, model=None, topics=("bench-in", "bench-out", "bench-dead"), g
     if kind == "lr":
         text = text.replace(f"{CHART}/control-chart.onnx", str(model))
     if kind == "pass":
-        head = "\n".join(line for line in text.split("\nfrom ")[0].splitlines() if line.startswith(("pipe ", "source ", "sink ")))
-        text = head.replace("sink   dead", "# sink   dead") + "\n\nfrom windows\n  |> to labels { key: meta.key, value: meta.key }\n"
+        kept = ("pipe ", "source ", "sink ", "on error ")
+        text = "\n".join(line for line in text.splitlines() if line.startswith(kept))
+        text += "\n\nfrom windows\n  |> to labels { key: meta.key, value: meta.key }\n"
     return text

@@ -119,9 +119,12 @@ class Receiver {
     for (int p = 0; p < options.partitions; ++p) {
       std::int64_t low = 0;
       std::int64_t high = 0;
-      if (rd_kafka_query_watermark_offsets(client_, options.out.c_str(), p, &low, &high, 10'000) !=
-          RD_KAFKA_RESP_ERR_NO_ERROR) {
-        give_up("the output topic's end is not known");
+      // A topic that was just made takes a while to have leaders.
+      const auto deadline = Clock::now() + seconds{10};
+      while (rd_kafka_query_watermark_offsets(client_, options.out.c_str(), p, &low, &high,
+                                              10'000) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        if (Clock::now() > deadline) give_up("the output topic's end is not known");
+        std::this_thread::sleep_for(milliseconds{50});
       }
       rd_kafka_topic_partition_list_add(list, options.out.c_str(), p)->offset = high;
     }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How long `kaspar check` takes: test/bench/check [KASPAR], by default that of the release preset.
+"""How long `kaspar check` takes: test/bench/check_time.py [KASPAR], by default that of the release preset.
 
 Prints the process time (user and system, from start to end) of checking the canonical pipeline, with its model, and
 files of 10 000 lines, beside those of /bin/true and `python3 -c pass`: the median, least and most of 15 runs."""
