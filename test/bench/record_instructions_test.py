@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""What a record costs has not grown: instructions and allocations, counted by valgrind, so that it holds on any machine
+under any load.
+
+  record_instructions_test.py FOLDER [--update]
+
+FOLDER is that of the release preset, with kaspar and bench_kernels. Compared with record_instructions.json, by compiler:
+10 % more instructions, or an allocation for every twentieth record more, is a failure. Exit status 77, skipped, where
+there is no valgrind or there are no figures for the compiler."""
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import bench_data
+
+FIGURES = pathlib.Path(__file__).with_name("record_instructions.json")
+FEW = 1_000
+MANY = {"lstm": 11_000, "pass": 101_000}  # so much more work, in a warm program, that a run's own noise is below 1 %
+REPEATS, ROWS = 11, 512
+MORE, MORE_ALLOCATIONS = 1.10, 0.05
+
+
+def count(tool, pattern, command, folder):
+    options = {"callgrind": ["--callgrind-out-file=/dev/null"],
+               "memcheck": ["--leak-check=no", "--undef-value-errors=no"]}[tool]
+    done = subprocess.run(["valgrind", f"--tool={tool}", *options, *map(str, command)], cwd=folder, capture_output=True,
+                          encoding="utf-8", timeout=600)
+    found = re.search(pattern, done.stderr)
+    if done.returncode != 0 or not found:
+        sys.exit(f"{' '.join(map(str, command))}: exit status {done.returncode}: {done.stderr[-2000:]}")
+    return int(found[1].replace(",", ""))
+
+
+def measure(build):
+    figures = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        bench_data.write_rows(folder / "kernel.csv", ROWS)
+        lines = (folder / "kernel.csv").read_text(encoding="ascii").splitlines(keepends=True)
+        for rows in (FEW, *MANY.values()):
+            (folder / f"{rows}.csv").write_text("".join(lines[i % ROWS] for i in range(rows)), encoding="ascii")
+        (folder / "one.toml").write_text("[run]\nthreads = 1\n", encoding="ascii")
+        (folder / "lstm.pipe").write_text(bench_data.pipeline("lstm"), encoding="utf-8")
+        passing = bench_data.pipeline("pass").replace("key: meta.key, value: meta.key", 'value: "same"')
+        (folder / "pass.pipe").write_text(passing, encoding="utf-8")
+        for stage in ("parse", "apply"):
+            few, many = (count("callgrind", r"Collected : (\d+)",
+                               [build / "test/bench/bench_kernels", "repeat", "--rows", "kernel.csv", "--pipeline", "lstm.pipe",
+                                "--stage", stage, "--repeats", repeats], folder) for repeats in (1, REPEATS))
+            figures[f"{stage}: instructions"] = (many - few) / (REPEATS - 1) / ROWS
+        for kind, most in MANY.items():
+            def run(rows):
+                for sink in ("labels", "dead"):
+                    (folder / sink).unlink(missing_ok=True)
+                return [build / "kaspar", "run", f"{kind}.pipe", "--profile", "one.toml", "--source", f"windows=file:{rows}.csv",
+                        "--sink", "labels=file:labels", "--sink", "dead=file:dead", "--until-end"]
+            for what, tool, pattern in (("instructions", "callgrind", r"Collected : (\d+)"),
+                                        ("allocations", "memcheck", r"total heap usage: ([\d,]+) allocs")):
+                few, many = (count(tool, pattern, run(rows), folder) for rows in (FEW, most))
+                written = len((folder / "labels").read_text(encoding="utf-8").splitlines())
+                if written != most:
+                    sys.exit(f"{written} of {most} records were written")
+                figures[f"{kind}, file to file: {what}"] = (many - few) / (most - FEW)
+    return {name: round(value, 3 if "allocations" in name else 0) for name, value in figures.items()}
+
+
+def compiler(build):
+    cache = (build / "CMakeCache.txt").read_text(encoding="utf-8")
+    path = re.search(r"^CMAKE_CXX_COMPILER:\w+=(.*)$", cache, re.M).group(1)
+    version = subprocess.run([path, "-dumpversion"], capture_output=True, text=True, check=True).stdout.strip()
+    return f"{pathlib.Path(path).name.replace('c++', 'g++') if 'clang' not in path else 'clang++'} {version.split('.')[0]}"
+
+
+def main():
+    if shutil.which("valgrind") is None:
+        print("no valgrind")
+        sys.exit(77)
+    build = pathlib.Path(sys.argv[1]).resolve()
+    known = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
+    name = compiler(build)
+    if name not in known and "--update" not in sys.argv:
+        print(f"no figures for {name}: record_instructions_test.py FOLDER --update makes some")
+        sys.exit(77)
+    figures = measure(build)
+    if "--update" in sys.argv:
+        known[name] = figures
+        FIGURES.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
+    problems = 0
+    for what, value in figures.items():
+        was = known[name].get(what)
+        worse = was is None or value > (was + MORE_ALLOCATIONS if "allocations" in what else was * MORE)
+        problems += worse
+        print(f"{what:<40} {value:>12} a record, was {was}{'  MORE' if worse else ''}")
+    sys.exit(f"{problems} figures have grown" if problems else 0)
+
+
+if __name__ == "__main__":
+    main()
