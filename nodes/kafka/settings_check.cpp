@@ -20,7 +20,7 @@ struct Owned {
 };
 
 // What delivery rests on, and what the memory budget decides.
-constexpr std::array<Owned, 20> owned{{
+constexpr std::array<Owned, 21> owned{{
     {"bootstrap.servers", "it is `brokers` in the section above"},
     {"metadata.broker.list", "it is `brokers` in the section above"},
     {"group.id", "it is the option `group` of a source"},
@@ -41,6 +41,7 @@ constexpr std::array<Owned, 20> owned{{
     {"queued.min.messages", "it follows from `memory_budget` below `[run]`"},
     {"queued.max.messages.kbytes", "it follows from `memory_budget` below `[run]`"},
     {"message.timeout.ms", "records are tried until they are delivered"},
+    {"delivery.timeout.ms", "records are tried until they are delivered"},
 }};
 
 struct ConfDestroy {
