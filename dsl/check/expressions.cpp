@@ -389,6 +389,22 @@ ExpressionChecker::Result ExpressionChecker::name(const Node& node) {
   return std::nullopt;
 }
 
+std::vector<Expression> ExpressionChecker::parts_of(const Node& node) const {
+  std::vector<Expression> parts;
+  if (node.kind != Node::Kind::Name || scope_.parameters.contains(node.text) ||
+      scope_.poisoned.contains(node.text) || scope_.find(node.text)) {
+    return parts;
+  }
+  const std::string prefix = node.text + ".";
+  for (std::size_t i = 0; i < scope_.columns.columns.size(); ++i) {
+    const Column& column = scope_.columns.columns[i];
+    if (!column.name.starts_with(prefix)) continue;
+    parts.push_back(
+        {.kind = Kind::Column, .type = column.type, .slot = scope_.slots[i], .text = column.name});
+  }
+  return parts;
+}
+
 ExpressionChecker::Result ExpressionChecker::member(const Node& node) {
   const Node& whole = *node.children[0];
   if (whole.kind == Node::Kind::Error) return std::nullopt;

@@ -80,6 +80,9 @@ class ExpressionChecker {
   /// Of that type: literals adapt, f32 widens.
   [[nodiscard]] std::optional<Expression> of_type(const ast::Node& node, Type type,
                                                   std::string_view what);
+  /// The columns of the object (a model's result) that the node names, in order; empty where it
+  /// names none.
+  [[nodiscard]] std::vector<Expression> parts_of(const ast::Node& node) const;
   /// The operand of a `filter`: the top-level terms that exclude null narrow the scope.
   [[nodiscard]] std::optional<Expression> filter(const ast::Node& node);
 

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <optional>
+#include <string_view>
 
 #include "dsl/check/constants.hpp"
 #include "dsl/lex/secrets.hpp"
@@ -34,6 +36,8 @@ std::string_view wanted(ParamKind kind) {
       return "a list of strings";
     case ParamKind::Table:
       return "a table, written `{ a = 1 }`";
+    case ParamKind::Fields:
+      return "an expression, or fields, written `{ a, b = x + 1 }`";
     default:
       return "an expression";
   }
@@ -52,6 +56,11 @@ class OptionChecker {
       return;
     }
     if (param.kind == ParamKind::Expression) return operand(name, node);
+    if (param.kind == ParamKind::Fields) {
+      if (node.kind == Node::Kind::List) return wrong(param, node);
+      std::vector<std::string> path;
+      return fields(param, node, path);
+    }
     if (param.kind == ParamKind::Expressions) {
       if (node.kind != Node::Kind::Table) return wrong(param, node);
       for (const ast::Entry& entry : node.entries) {
@@ -67,14 +76,74 @@ class OptionChecker {
   }
 
  private:
-  void operand(std::string role, const Node& node) {
+  void operand(std::string role, const Node& node, const std::vector<std::string>& path = {}) {
     if (expressions_ == nullptr) return;
     std::optional<Expression> expression = expressions_->optional(node);
     if (!expression) {
       checked_.fine = false;
       return;
     }
-    checked_.operands.push_back({std::move(role), std::move(*expression)});
+    checked_.operands.push_back({std::move(role), std::move(*expression), path});
+    checked_.places.push_back(node.span);
+  }
+
+  /// A value, a whole object (a model's result) with its parts, or a table of such.
+  void fields(const ParamDescriptor& param, const Node& node, std::vector<std::string>& path) {
+    if (node.kind == Node::Kind::Error) {
+      checked_.fine = false;
+    } else if (node.kind == Node::Kind::Table) {
+      table(param, node, path);
+    } else if (node.kind == Node::Kind::List) {
+      checked_.fine = false;
+      file_.report.error(DiagnosticCode::K0302, node.span, "a field is no list",
+                         "make it a column before: `|> vector v = […]`");
+    } else if (auto parts = expressions_ == nullptr ? std::vector<Expression>{}
+                                                    : expressions_->parts_of(node);
+               !parts.empty()) {
+      for (Expression& part : parts) {
+        path.push_back(part.text.substr(node.text.size() + 1));
+        checked_.operands.push_back({std::string{param.name}, std::move(part), path});
+        checked_.places.push_back(node.span);
+        path.pop_back();
+      }
+    } else {
+      operand(std::string{param.name}, node, path);
+    }
+  }
+
+  void table(const ParamDescriptor& param, const Node& node, std::vector<std::string>& path) {
+    if (node.entries.empty()) {
+      checked_.fine = false;
+      file_.report.error(DiagnosticCode::K0302, node.span, "this has no fields",
+                         "name some, such as `{ a, b = x + 1 }`");
+    }
+    std::map<std::string_view, Span> seen;
+    for (const ast::Entry& entry : node.entries) {
+      const auto [first, fresh] = seen.try_emplace(entry.name.text, entry.name.span);
+      if (!fresh) {
+        checked_.fine = false;
+        file_.report.error(DiagnosticCode::K0202, entry.name.span,
+                           fmt::format("field `{}` is given twice", entry.name.text), {},
+                           {{first->second, "first here"}});
+        continue;
+      }
+      path.push_back(entry.name.text);
+      if (entry.value) {
+        fields(param, *entry.value, path);
+      } else if (entry.quoted) {
+        checked_.fine = false;
+        file_.report.error(DiagnosticCode::K0302, entry.name.span, "this field has no value",
+                           fmt::format("write `\"{}\" = …`", entry.name.text));
+      } else {
+        // `{ a }` is `{ a = a }`.
+        Node column;
+        column.kind = Node::Kind::Name;
+        column.span = column.text_span = entry.name.span;
+        column.text = entry.name.text;
+        fields(param, column, path);
+      }
+      path.pop_back();
+    }
   }
 
   void wrong(const ParamDescriptor& param, const Node& node, std::string help = {}) {
@@ -331,7 +400,7 @@ CheckedOptions check_options(const ast::Options& options, const OptionTaker& tak
   for (const ParamDescriptor& param : taker.params) {
     if (seen.contains(param.name)) continue;
     if (!param.default_text.empty() && param.kind != ParamKind::Expression &&
-        param.kind != ParamKind::Expressions) {
+        param.kind != ParamKind::Expressions && param.kind != ParamKind::Fields) {
       checked.params.try_emplace(std::string{param.name}, default_value(param));
     }
     if (param.required && !unknown) {

@@ -13,6 +13,7 @@ namespace kaspar::dsl {
 struct CheckedOptions {
   Params params;
   std::vector<Operand> operands;
+  std::vector<Span> places;  // of the operands
   /// Where each option's value stands; of a table `T` also `T.key`, the value, and `T.key:`, the
   /// key.
   std::map<std::string, Span> values;

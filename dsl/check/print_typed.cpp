@@ -36,7 +36,11 @@ void print_stage(Out out, const ChainPlan& chain, const StagePlan& stage) {
                  stage.implicit ? fmt::format(" (for {})", stage.word) : std::string{},
                  place_text(stage.place));
   for (const Operand& operand : stage.call.operands) {
-    if (!operand.role.empty()) fmt::format_to(out, "    {}:\n", operand.role);
+    if (!operand.role.empty()) {
+      std::string role = operand.role;
+      for (const std::string& name : operand.path) role += "." + name;
+      fmt::format_to(out, "    {}:\n", role);
+    }
     fmt::format_to(out, "{}",
                    print_expression(operand.expression, chain.slots, operand.role.empty() ? 4 : 6));
   }

@@ -351,9 +351,8 @@ void StageChecker::general(const NodeDescriptor& node) {
   }
   if (!fine || (scope_.unknown && word != "parse")) return lose();
 
-  for (Operand& option : options.operands) {
-    const Span span = options.values[option.role];
-    operands.push_back({std::move(option), span});
+  for (std::size_t i = 0; i < options.operands.size(); ++i) {
+    operands.push_back({std::move(options.operands[i]), options.places[i]});
   }
   bool fallible = false;
   std::vector<StagePlan>& stages = chain_.plan.stages;

@@ -107,8 +107,13 @@ ast::Name TokenCursor::expect_name(std::string_view what, std::string_view help)
     return {.text = std::string{tokens_.text(token)}, .span = token.span};
   }
   if (is_reserved(peek().kind)) {
-    fail(fmt::format("`{}` is reserved", text()), "choose another name", DiagnosticCode::K0202);
-    return {};
+    ast::Name name{.text = std::string{text()}, .span = peek().span};
+    if (told_reserved_.insert(peek().kind).second) {
+      fail(fmt::format("`{}` is reserved", text()), "choose another name", DiagnosticCode::K0202);
+    } else {
+      advance();
+    }
+    return name;
   }
   fail_expected(what, help);
   if (is(TokenKind::String)) {
@@ -149,9 +154,11 @@ ast::NodePtr TokenCursor::expect_string(std::string_view what) {
 bool TokenCursor::at_item(std::size_t ahead) const {
   if (!is(TokenKind::Name, ahead)) return false;
   const std::string_view word = text(ahead);
-  const auto named_then = [&](TokenKind next) {
-    return is(TokenKind::Name, ahead + 1) && is(next, ahead + 2);
+  // A reserved word was meant as a name there, too.
+  const auto named = [&] {
+    return is(TokenKind::Name, ahead + 1) || is_reserved(peek(ahead + 1).kind);
   };
+  const auto named_then = [&](TokenKind next) { return named() && is(next, ahead + 2); };
   if (word == "pipe") return is(TokenKind::Integer, ahead + 1);
   if (word == "use" || word == "test") return is(TokenKind::String, ahead + 1);
   if (word == "param") return named_then(TokenKind::Colon);
@@ -161,8 +168,7 @@ bool TokenCursor::at_item(std::size_t ahead) const {
     return named_then(TokenKind::Equal);
   }
   if (word == "from") {
-    return is(TokenKind::Name, ahead + 1) &&
-           (is(TokenKind::Pipe, ahead + 2) || is(TokenKind::OpenParen, ahead + 2));
+    return named() && (is(TokenKind::Pipe, ahead + 2) || is(TokenKind::OpenParen, ahead + 2));
   }
   if (word == "on") return is_word("error", ahead + 1);
   if (word == "deliver") {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -57,9 +58,9 @@ class TokenCursor {
   /// The token, or an error at what stands there instead.
   bool expect(TokenKind kind, std::string_view after, std::string_view help = {});
   bool expect_word(std::string_view word, std::string_view after, std::string_view help = {});
-  /// A name; empty and an error where none stands. A reserved word is K0202. Of a name behind
-  /// signs that are no text of the language the name is given, so that its uses are known; so is
-  /// one in quotes.
+  /// A name; empty and an error where none stands. A reserved word is K0202 the first time, and a
+  /// name from then on: its uses are not wrong again. Of a name behind signs that are no text of
+  /// the language the name is given, so that its uses are known; so is one in quotes.
   ast::Name expect_name(std::string_view what, std::string_view help = {});
   /// `N` or `N.N`.
   ast::Name expect_qualified(std::string_view what);
@@ -100,6 +101,7 @@ class TokenCursor {
   Diagnostics& diagnostics_;
   std::size_t at_ = 0;
   bool lost_ = false;
+  std::set<TokenKind> told_reserved_;
 };
 
 }  // namespace kaspar::dsl

@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "dsl/lex/secrets.hpp"
 #include "dsl/profile/profile_document.hpp"
@@ -12,6 +15,8 @@
 
 namespace kaspar::dsl {
 namespace {
+
+const std::vector<std::string_view> sections{"kafka", "clusters", "run", "http", "params"};
 
 class ProfileReader {
  public:
@@ -24,23 +29,11 @@ class ProfileReader {
 
   Profile run() {
     const toml::table root = document_.parse();
+    // The other clusters take from [kafka] what they leave out: it is read first.
+    const auto main = root.find("kafka");
+    if (main != root.end()) read(main->first, main->second);
     for (const auto& [key, value] : root) {
-      const std::string_view name = key.str();
-      if (name == "kafka") {
-        if (const auto* table = section(key, value))
-          kafka(*table, "kafka", profile_.settings.kafka);
-      } else if (name == "clusters") {
-        if (const auto* table = section(key, value)) clusters(*table);
-      } else if (name == "run") {
-        if (const auto* table = section(key, value)) run_section(*table);
-      } else if (name == "http") {
-        if (const auto* table = section(key, value)) http(*table);
-      } else if (name == "params") {
-        if (const auto* table = section(key, value)) params(*table);
-      } else {
-        document_.unknown_key(document_.span_of(key), name, {},
-                              {"kafka", "clusters", "run", "http", "params"});
-      }
+      if (key.str() != "kafka") read(key, value);
     }
     return std::move(profile_);
   }
@@ -50,6 +43,20 @@ class ProfileReader {
     Span key;
     Span value;
   };
+
+  void read(const toml::key& key, const toml::node& value) {
+    const std::string_view name = key.str();
+    if (std::ranges::find(sections, name) == sections.end()) {
+      return document_.unknown_key(document_.span_of(key), name, {}, sections);
+    }
+    const auto* table = section(key, value);
+    if (table == nullptr) return;
+    if (name == "kafka") kafka(*table, "kafka", profile_.settings.kafka);
+    if (name == "clusters") clusters(*table);
+    if (name == "run") run_section(*table);
+    if (name == "http") http(*table);
+    if (name == "params") params(*table);
+  }
 
   const toml::table* section(const toml::key& key, const toml::node& value) {
     if (const auto* table = value.as_table()) return table;

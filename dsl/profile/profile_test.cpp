@@ -96,6 +96,7 @@ token = { env = "PASSWORD" }
   CHECK(settings.kafka.options.at("sasl.password") == "hunter2");
   CHECK(settings.kafka.options.at("security.protocol") == "SASL_SSL");
   CHECK(settings.clusters.at("west").brokers == "w:9092");
+  CHECK(settings.clusters.at("west").connect_timeout == std::chrono::seconds{3});
   CHECK(settings.clusters.at("west").options.at("client.id") == "x");
   CHECK(settings.threads == 2);
   CHECK(settings.memory_budget == 64u << 20);

@@ -36,7 +36,8 @@ class KeepAll final : public Operator {
 std::expected<Inferred, Issue> infer_columns(const StageCall& call) {
   Inferred inferred;
   for (std::size_t i = 0; i < call.operands.size(); ++i) {
-    const auto& [name, expression] = call.operands[i];
+    const auto& name = call.operands[i].role;
+    const Expression& expression = call.operands[i].expression;
     ProgramBuilder builder;
     builder.compute(expression, 0);
     if (auto program = std::move(builder).finish(); !program) {

@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 #include "nodes/output/output_operator.hpp"
 #include "runtime/core/node_descriptor.hpp"
+#include "runtime/core/value_text.hpp"
 
 namespace kaspar::nodes {
 namespace {
@@ -17,16 +19,41 @@ constexpr std::string_view header_role = "headers.";
 
 /// `y.out` is field `out` of the object `y`.
 OutputField column_field(const Column& column, Slot slot) {
-  OutputField field{.name = column.name,
+  OutputField field{.path = {column.name},
                     .expression = {.kind = Expression::Kind::Column,
                                    .type = column.type,
                                    .slot = slot,
                                    .text = column.name}};
   if (const auto dot = column.name.find('.'); dot != std::string::npos) {
-    field.object = column.name.substr(0, dot);
-    field.name = column.name.substr(dot + 1);
+    field.path = {column.name.substr(0, dot), column.name.substr(dot + 1)};
   }
   return field;
+}
+
+/// The text around the fields: `{"a":`, `,"y":{"out":`, `},"b":`; commas alone in CSV.
+void write_around(OutputLayout& layout) {
+  const bool json = layout.format == Format::Json && !layout.single;
+  std::span<const std::string> open;  // the objects that the field before stands in
+  for (std::size_t i = 0; i < layout.fields.size(); ++i) {
+    OutputField& field = layout.fields[i];
+    if (!json) {
+      if (i != 0) field.before = ",";
+      continue;
+    }
+    const auto objects = std::span(field.path).first(field.path.size() - 1);
+    const auto common =
+        static_cast<std::size_t>(std::ranges::mismatch(open, objects).in1 - open.begin());
+    field.before.append(open.size() - common, '}');
+    field.before += i == 0 ? '{' : ',';
+    for (const std::string& name : objects.subspan(common)) {
+      append_json_string(field.before, name);
+      field.before += ":{";
+    }
+    append_json_string(field.before, field.path.back());
+    field.before += ':';
+    open = objects;
+  }
+  if (json) layout.after.append(open.size() + 1, '}');
 }
 
 OutputLayout layout_of(const StageCall& call) {
@@ -38,30 +65,31 @@ OutputLayout layout_of(const StageCall& call) {
   for (const Operand& operand : call.operands) {
     if (operand.role == "key") layout.key = operand.expression;
     if (operand.role == "value") {
-      layout.single = true;
-      layout.fields.push_back({.name = operand.expression.text, .expression = operand.expression});
+      layout.single = operand.path.empty();
+      layout.fields.push_back({.path = operand.path, .expression = operand.expression});
     }
     if (operand.role.starts_with(header_role)) {
       layout.headers.push_back({operand.role.substr(header_role.size()), operand.expression});
     }
   }
-  if (!layout.single) {
+  if (layout.fields.empty()) {
     for (std::size_t i = 0; i < call.input.columns.size(); ++i) {
       layout.fields.push_back(column_field(call.input.columns[i], call.input_slots[i]));
     }
     // An object's fields stand together, where the first of them stands.
     for (std::size_t i = 0; i < layout.fields.size(); ++i) {
-      if (layout.fields[i].object.empty()) continue;
+      if (layout.fields[i].path.size() == 1) continue;
       std::stable_partition(layout.fields.begin() + static_cast<std::ptrdiff_t>(i) + 1,
                             layout.fields.end(),
-                            [object = layout.fields[i].object](const OutputField& field) {
-                              return field.object == object;
+                            [object = layout.fields[i].path.front()](const OutputField& field) {
+                              return field.path.size() > 1 && field.path.front() == object;
                             });
     }
   }
   const bool scalar = layout.single && !layout.fields.front().expression.type.is_vector();
   const std::string format = string_param(call.params, "format", scalar ? "text" : "json");
   layout.format = format == "text" ? Format::Text : format == "csv" ? Format::Csv : Format::Json;
+  write_around(layout);
   layout.pass_headers = bool_param(call.params, "pass_headers", false);
   layout.source_timestamp = string_param(call.params, "timestamp", "now") == "source";
   return layout;
@@ -77,7 +105,7 @@ std::expected<Inferred, Issue> infer_to(const StageCall& call) {
               .message = "`format: text` writes a single scalar",
               .label = layout.single ? fmt::format("the value is `{}`",
                                                    to_string(layout.fields.front().expression.type))
-                                     : "all columns are written where `value` is not given",
+                                     : "fields are written, not one value",
               .help = "use `format: csv` or `format: json`, or choose a scalar with `value`"});
   }
   const auto may_fail = [](const Expression& expression) { return expression.type.is_float(); };
@@ -110,8 +138,9 @@ void register_output(NodeRegistry& registry) {
                    .summary = "the record's key",
                    .default_text = "meta.key"},
                   {.name = "value",
-                   .kind = ParamKind::Expression,
-                   .summary = "the record's value; all columns where it is not given"},
+                   .kind = ParamKind::Fields,
+                   .summary = "the record's value, or its fields: `{ a, b = x + 1 }`; all columns "
+                              "where it is not given"},
                   {.name = "format",
                    .kind = ParamKind::Word,
                    .summary =
@@ -130,6 +159,7 @@ void register_output(NodeRegistry& registry) {
                    .default_text = "now",
                    .words = {"now", "source"}}},
        .examples = {"|> to labels { key: meta.key, value: y.label }",
+                    "|> to results { value: { id, total = a + b, result = y } }",
                     "|> to results { format: csv, pass_headers: true }"},
        .infer = infer_to,
        .make_operator = make_to});

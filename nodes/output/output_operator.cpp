@@ -41,33 +41,14 @@ void fail_not_finite(Batch& batch, Row row, std::string_view what) {
 const OutputField* append_fields(const OutputLayout& layout, const Batch& batch, Row row,
                                  Scratch& scratch) {
   std::string& out = scratch.text;
-  const bool json = layout.format == Format::Json;
-  const bool braces = json && !layout.single;
-  const std::string* object = nullptr;
-  bool first = true;
-  if (braces) out += '{';
   for (const OutputField& field : layout.fields) {
-    if (object != nullptr && *object != field.object) {
-      out += '}';
-      object = nullptr;
-    }
-    if (!first && (!braces || out.back() != '{')) out += ',';
-    first = false;
-    if (braces) {
-      if (!field.object.empty() && object == nullptr) {
-        append_json_string(out, field.object);
-        out += ":{";
-        object = &field.object;
-      }
-      append_json_string(out, field.name);
-      out += ':';
-    }
+    out += field.before;
     const Cell cell = read_cell(batch, row, field.expression, scratch.storage);
-    const Encoding result = json ? append_json(out, cell) : append_csv(out, cell);
+    const Encoding result =
+        layout.format == Format::Json ? append_json(out, cell) : append_csv(out, cell);
     if (result != Encoding::Ok) return &field;
   }
-  if (object != nullptr) out += '}';
-  if (braces) out += '}';
+  out += layout.after;
   return nullptr;
 }
 

@@ -13,12 +13,11 @@ namespace kaspar::nodes::output {
 
 enum class Format : std::uint8_t { Text, Json, Csv };
 
-/// One field of the value: a column or an expression. In JSON, consecutive fields of one `object`
-/// (a model's result) make up an object of that name.
+/// One field of the value: a column or an expression.
 struct OutputField {
-  std::string object;
-  std::string name;
+  std::vector<std::string> path;  // its names, the outermost first; empty: it stands alone
   Expression expression;
+  std::string before;  // what is written before it: in JSON braces and names, commas
 };
 
 struct OutputHeader {
@@ -28,8 +27,9 @@ struct OutputHeader {
 
 struct OutputLayout {
   std::optional<Expression> key;
-  std::vector<OutputField> fields;
-  bool single = false;  // `value` was given: no braces around it
+  std::vector<OutputField> fields;  // those of one object stand together
+  std::string after;                // the braces that close what the fields' `before` opened
+  bool single = false;              // `value` is one value: no braces around it
   Format format = Format::Json;
   std::vector<OutputHeader> headers;
   bool pass_headers = false;

@@ -44,6 +44,7 @@ enum class ParamKind : std::uint8_t {
   Table,        // { a = 1 }
   Expression,   // sees the columns; becomes an Operand with the option's name as its role
   Expressions,  // { "name" = expr }: an Operand each, role "NAME.key"
+  Fields,       // an Expression, or { a, "b" = expr, c = { d } }: an Operand each with its path
 };
 
 /// An option between the braces after a node.
@@ -75,6 +76,8 @@ class Resource {
 struct Operand {
   std::string role;
   Expression expression;
+  /// Of Fields: the names that lead to it, the outermost first; empty where it stands alone.
+  std::vector<std::string> path = {};
 };
 
 /// A stage as written, names resolved: what infer() and make_operator() are given.

@@ -14,7 +14,7 @@ namespace {
 
 using namespace kaspar;
 
-// Long and odd, so that no input holds it.
+// Long and odd: the fuzzer finds it nevertheless, by tracing comparisons; see below.
 constexpr std::string_view secret = "\x01what-the-environment-holds\x02";
 
 void require(bool holds) {
@@ -63,6 +63,8 @@ void check_values(const dsl::Profile& profile, std::size_t lines) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view bytes{reinterpret_cast<const char*>(data), size};
+  if (bytes.contains("what-the-environment-holds")) return 0;  // the input's own, not a secret
   auto source = std::make_shared<const dsl::SourceBuffer>(
       "kaspar.toml", std::string(reinterpret_cast<const char*>(data), size));
   const dsl::Environment environment = [](const std::string& name) -> std::optional<std::string> {
