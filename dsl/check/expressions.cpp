@@ -302,6 +302,7 @@ ExpressionChecker::Result ExpressionChecker::literal(const Node& node) {
       return null;
     }
     case Node::Kind::String: {
+      if (interpolates_column(std::get<StringLiteral>(node.literal))) return std::nullopt;
       auto whole = interpolated(std::get<StringLiteral>(node.literal), program_, file_);
       if (!whole) return std::nullopt;
       return made(ScalarType::String, {std::move(*whole)});
@@ -309,6 +310,19 @@ ExpressionChecker::Result ExpressionChecker::literal(const Node& node) {
     default:
       return std::nullopt;  // damaged, reported
   }
+}
+
+bool ExpressionChecker::interpolates_column(const StringLiteral& literal) const {
+  for (const StringPart& part : literal.parts) {
+    if (!part.parameter || file_.by_name.contains(part.text) || !scope_.find(part.text)) continue;
+    report_.error(
+        DiagnosticCode::K0201, {part.span.begin + 2, part.span.end - 1},
+        fmt::format("unknown parameter `{}`", part.text),
+        fmt::format("`{0}` is a column: {1} `to_string({0})`", part.text,
+                    literal.parts.size() == 1 ? "write" : "join the strings by `+` with"));
+    return true;
+  }
+  return false;
 }
 
 std::vector<std::string_view> ExpressionChecker::members(std::string_view object) const {

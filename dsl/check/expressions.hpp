@@ -127,6 +127,8 @@ class ExpressionChecker {
     return std::string{file_.file.source->text(span)};
   }
   void unknown_column(const ast::Node& node);
+  /// `"${c}"` of a column, which only parameters can be: told, with the way out.
+  bool interpolates_column(const StringLiteral& literal) const;
   [[nodiscard]] std::vector<std::string_view> members(std::string_view name) const;
   [[nodiscard]] std::vector<std::string_view> value_names() const;
   void narrow(const ast::Node& node);

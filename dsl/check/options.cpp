@@ -63,8 +63,10 @@ class OptionChecker {
     }
     if (param.kind == ParamKind::Expressions) {
       if (node.kind != Node::Kind::Table) return wrong(param, node);
+      std::map<std::string_view, Span> seen;
       for (const ast::Entry& entry : node.entries) {
         if (!entry.value) return wrong(param, node);
+        if (given_before(seen, entry, "")) continue;
         checked_.values[name + "." + entry.name.text] = entry.value->span;
         operand(name + "." + entry.name.text, *entry.value);
       }
@@ -119,14 +121,7 @@ class OptionChecker {
     }
     std::map<std::string_view, Span> seen;
     for (const ast::Entry& entry : node.entries) {
-      const auto [first, fresh] = seen.try_emplace(entry.name.text, entry.name.span);
-      if (!fresh) {
-        checked_.fine = false;
-        file_.report.error(DiagnosticCode::K0202, entry.name.span,
-                           fmt::format("field `{}` is given twice", entry.name.text), {},
-                           {{first->second, "first here"}});
-        continue;
-      }
+      if (given_before(seen, entry, "field ")) continue;
       path.push_back(entry.name.text);
       if (entry.value) {
         fields(param, *entry.value, path);
@@ -144,6 +139,17 @@ class OptionChecker {
       }
       path.pop_back();
     }
+  }
+
+  bool given_before(std::map<std::string_view, Span>& seen, const ast::Entry& entry,
+                    std::string_view what) {
+    const auto [first, fresh] = seen.try_emplace(entry.name.text, entry.name.span);
+    if (fresh) return false;
+    checked_.fine = false;
+    file_.report.error(DiagnosticCode::K0202, entry.name.span,
+                       fmt::format("{}`{}` is given twice", what, entry.name.text), {},
+                       {{first->second, "first here"}});
+    return true;
   }
 
   void wrong(const ParamDescriptor& param, const Node& node, std::string help = {}) {

@@ -261,8 +261,11 @@ class Lexer {
       if (known.duration) return push(TokenKind::Duration, begin, std::chrono::milliseconds(value));
       return push(TokenKind::Integer, begin, value);
     }
+    // `2026-01-01T00:00:00Z` without quotes
+    const bool time = unit.size() == 3 && unit[0] == 'T' && is_digit(unit[1]) && is_digit(unit[2]);
     error(DiagnosticCode::K0103, begin, fmt::format("bad number: unknown unit `{}`", unit),
-          "durations: `ms s m h`; sizes: `B KB MB GB KiB MiB GiB`");
+          time ? "write a timestamp in quotes: `\"2026-01-01T00:00:00Z\"`"
+               : "durations: `ms s m h`; sizes: `B KB MB GB KiB MiB GiB`");
   }
 
   void out_of_range(std::size_t begin) {
