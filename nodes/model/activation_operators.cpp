@@ -1,70 +1,122 @@
+// What stands between the layers of a network.
 #include <array>
 #include <utility>
 
-#include "nodes/model/arithmetic.hpp"
+#include "nodes/model/elementwise.hpp"
 #include "nodes/model/operators.hpp"
 
 namespace kaspar::nodes {
 namespace {
 
-const Tensor& input(const NodeLowering& node) {
-  if (node.in(0).integer) node.unsupported("on integers");
-  return node.in(0);
+Tensor plus(NodeLowering& node, const Tensor& x, double by) {
+  return combine(node, Binary::Add, x, scalar(x, by));
+}
+Tensor times(NodeLowering& node, const Tensor& x, double by) {
+  return combine(node, Binary::Mul, x, scalar(x, by));
 }
 Tensor positive(NodeLowering& node, const Tensor& x) {
-  return combine(node, Arithmetic::Max, x, scalar(0));
+  return combine(node, Binary::Max, x, scalar(x, 0));
 }
 Tensor negative(NodeLowering& node, const Tensor& x) {
-  return combine(node, Arithmetic::Min, x, scalar(0));
+  return combine(node, Binary::Min, x, scalar(x, 0));
 }
 
-void relu(NodeLowering& node) { node.define(0, apply_unary(node, Unary::Relu, input(node))); }
-void sigmoid(NodeLowering& node) { node.define(0, apply_unary(node, Unary::Sigmoid, input(node))); }
-void tanh(NodeLowering& node) { node.define(0, apply_unary(node, Unary::Tanh, input(node))); }
+void relu(NodeLowering& node) { node.define(0, apply_unary(node, Unary::Relu, node.in(0))); }
+void sigmoid(NodeLowering& node) {
+  node.define(0, apply_unary(node, Unary::Sigmoid, node.floats_in(0)));
+}
+void tanh(NodeLowering& node) { node.define(0, apply_unary(node, Unary::Tanh, node.floats_in(0))); }
 
 void leaky_relu(NodeLowering& node) {
-  const Tensor& x = input(node);
-  const Tensor below =
-      combine(node, Arithmetic::Mul, negative(node, x), scalar(node.number("alpha", 0.01F)));
-  node.define(0, combine(node, Arithmetic::Add, positive(node, x), below));
+  const Tensor& x = node.floats_in(0);
+  const Tensor below = times(node, negative(node, x), node.number("alpha", 0.01F));
+  node.define(0, combine(node, Binary::Add, positive(node, x), below));
+}
+
+void p_relu(NodeLowering& node) {
+  const Tensor& x = node.floats_in(0);
+  const Tensor below = combine(node, Binary::Mul, negative(node, x), node.in(1));
+  node.define(0, combine(node, Binary::Add, positive(node, x), below));
+}
+
+/// gamma * (max(x, 0) + alpha * (exp(min(x, 0)) - 1))
+Tensor exponential_linear(NodeLowering& node, const Tensor& x, double alpha, double gamma) {
+  const Tensor below = plus(node, apply_unary(node, Unary::Exp, negative(node, x)), -1);
+  const Tensor sum = combine(node, Binary::Add, positive(node, x), times(node, below, alpha));
+  return gamma == 1 ? sum : times(node, sum, gamma);
 }
 
 void elu(NodeLowering& node) {
-  const Tensor& x = input(node);
-  const Tensor below =
-      combine(node, Arithmetic::Sub, apply_unary(node, Unary::Exp, negative(node, x)), scalar(1));
-  node.define(0, combine(node, Arithmetic::Add, positive(node, x),
-                         combine(node, Arithmetic::Mul, below, scalar(node.number("alpha", 1)))));
+  node.define(0, exponential_linear(node, node.floats_in(0), node.number("alpha", 1), 1));
+}
+
+void selu(NodeLowering& node) {
+  node.define(0, exponential_linear(node, node.floats_in(0),
+                                    node.number("alpha", 1.67326319217681884765625F),
+                                    node.number("gamma", 1.05070102214813232421875F)));
 }
 
 /// log(1 + exp x), which does not overflow as max(x, 0) + log(1 + exp -|x|).
 void softplus(NodeLowering& node) {
-  const Tensor& x = input(node);
+  const Tensor& x = node.floats_in(0);
   const Tensor size = apply_unary(node, Unary::Neg, apply_unary(node, Unary::Abs, x));
   const Tensor power = apply_unary(node, Unary::Exp, size);
-  const Tensor rest =
-      apply_unary(node, Unary::Log, combine(node, Arithmetic::Add, power, scalar(1)));
-  node.define(0, combine(node, Arithmetic::Add, positive(node, x), rest));
+  const Tensor rest = apply_unary(node, Unary::Log, plus(node, power, 1));
+  node.define(0, combine(node, Binary::Add, positive(node, x), rest));
+}
+
+void softsign(NodeLowering& node) {
+  const Tensor& x = node.floats_in(0);
+  node.define(0, combine(node, Binary::Div, x, plus(node, apply_unary(node, Unary::Abs, x), 1)));
+}
+
+/// x / 2 * (1 + erf(x / sqrt 2)), or with tanh of 0.7978845608 * (x + 0.044715 x³).
+void gelu(NodeLowering& node) {
+  const Tensor& x = node.floats_in(0);
+  Tensor part;
+  if (node.word("approximate", "none") == "tanh") {
+    const Tensor cube = combine(node, Binary::Mul, combine(node, Binary::Mul, x, x), x);
+    const Tensor inner = combine(node, Binary::Add, x, times(node, cube, 0.044715));
+    part = apply_unary(node, Unary::Tanh, times(node, inner, 0.7978845608028654));
+  } else {
+    part = apply_unary(node, Unary::Erf, times(node, x, 0.7071067811865476));
+  }
+  node.define(0, combine(node, Binary::Mul, times(node, x, 0.5), plus(node, part, 1)));
+}
+
+Tensor hard_line(NodeLowering& node, const Tensor& x, double alpha, double beta) {
+  const Tensor line = positive(node, plus(node, times(node, x, alpha), beta));
+  return combine(node, Binary::Min, line, scalar(x, 1));
 }
 
 void hard_sigmoid(NodeLowering& node) {
-  const Tensor line =
-      combine(node, Arithmetic::Add,
-              combine(node, Arithmetic::Mul, input(node), scalar(node.number("alpha", 0.2F))),
-              scalar(node.number("beta", 0.5F)));
-  node.define(0, combine(node, Arithmetic::Min, positive(node, line), scalar(1)));
+  node.define(
+      0, hard_line(node, node.floats_in(0), node.number("alpha", 0.2F), node.number("beta", 0.5F)));
+}
+
+void hard_swish(NodeLowering& node) {
+  const Tensor& x = node.floats_in(0);
+  node.define(0, combine(node, Binary::Mul, x, hard_line(node, x, 1.0 / 6, 0.5)));
+}
+
+void thresholded_relu(NodeLowering& node) {
+  const Tensor& x = node.floats_in(0);
+  const Tensor above = combine(node, Binary::Greater, x, scalar(x, node.number("alpha", 1)));
+  node.define(0, choose(node, above, x, scalar(x, 0)));
 }
 
 /// Its bounds are attributes in old versions and inputs in new ones.
 void clip(NodeLowering& node) {
-  Tensor out = input(node);
+  Tensor out = node.in(0);
   node.charge(out.size());
-  const auto bound = [&](const char* name, std::size_t i, Arithmetic op) {
-    if (node.attribute(name) != nullptr) out = combine(node, op, out, scalar(node.number(name, 0)));
+  const auto bound = [&](const char* name, std::size_t i, Binary op) {
+    if (node.attribute(name) != nullptr) {
+      out = combine(node, op, out, scalar(out, node.number(name, 0)));
+    }
     if (node.has(i)) out = combine(node, op, out, node.in(i));
   };
-  bound("min", 1, Arithmetic::Max);
-  bound("max", 2, Arithmetic::Min);
+  bound("min", 1, Binary::Max);
+  bound("max", 2, Binary::Min);
   node.define(0, std::move(out));
 }
 
@@ -74,12 +126,18 @@ std::span<const NamedOperator> activation_operators() noexcept {
   static constexpr auto operators = std::to_array<NamedOperator>({
       {"Clip", clip},
       {"Elu", elu},
+      {"Gelu", gelu},
       {"HardSigmoid", hard_sigmoid},
+      {"HardSwish", hard_swish},
       {"LeakyRelu", leaky_relu},
+      {"PRelu", p_relu},
       {"Relu", relu},
+      {"Selu", selu},
       {"Sigmoid", sigmoid},
       {"Softplus", softplus},
+      {"Softsign", softsign},
       {"Tanh", tanh},
+      {"ThresholdedRelu", thresholded_relu},
   });
   return operators;
 }

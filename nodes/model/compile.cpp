@@ -14,9 +14,6 @@
 namespace kaspar::nodes {
 namespace {
 
-constexpr std::int32_t float_element = 1;    // onnx::TensorProto::FLOAT
-constexpr std::int32_t double_element = 11;  // onnx::TensorProto::DOUBLE
-
 void add_input(NodeLowering& lowering, const GraphPort& port, std::size_t width) {
   const std::string shape = shape_text(port);
   const auto wrong = [&](const std::string& why, std::string help = {}) {
@@ -24,9 +21,7 @@ void add_input(NodeLowering& lowering, const GraphPort& port, std::size_t width)
                     fmt::format("the model's input `{}` of shape {} {}", port.name, shape, why),
                     std::move(help));
   };
-  if (port.element_type != float_element && port.element_type != double_element) {
-    wrong("holds neither `f32` nor `f64`");
-  }
+  if (!port.element) wrong(fmt::format("is of data type {}, which is not taken", port.data_type));
   Dims dims = port.dims;
   std::size_t batch = dims.size();
   std::size_t solved = dims.size();
@@ -67,20 +62,34 @@ void add_input(NodeLowering& lowering, const GraphPort& port, std::size_t width)
   } else if (product != width) {
     wrong(fmt::format("takes {} values a record, not {}", product, width));
   }
-  if (port.element_type == double_element) note += ", computed in `f32`";
-  const Register first = lowering.allocate(width);
-  lowering.program().inputs.push_back(first);
-  lowering.program().input_widths.push_back(width);
-  lowering.program().remarks.push_back(
-      fmt::format("input `{}` {} takes {} values a record: {}", port.name, shape, width, note));
-  lowering.define(port.name, lowering.new_tensor(dims, first));
+  Tensor tensor = lowering.new_tensor(dims, *port.element);
+  lowering.program().inputs.push_back({*port.element, NodeLowering::first_of(tensor), width});
+  lowering.program().remarks.push_back(fmt::format("input `{}` {} takes {} value{} a record: {}",
+                                                   port.name, shape, width, width == 1 ? "" : "s",
+                                                   note));
+  lowering.define(port.name, std::move(tensor));
+}
+
+/// Whether a node has inputs, all known.
+bool all_known(const NodeLowering& lowering, const GraphNode& node) {
+  bool any = false;
+  for (const std::string& name : node.inputs) {
+    if (name.empty()) continue;
+    if (!lowering.tensor(name).known()) return false;
+    any = true;
+  }
+  return any;
 }
 
 void lower(NodeLowering& lowering, const GraphNode& node) {
   lowering.enter(&node);
   const NamedOperator* found = find_operator(node.op);
   if (found == nullptr) lowering.unsupported("");
-  found->lower(lowering);
+  if (found->folds && all_known(lowering, node)) {
+    lowering.fold(found->lower);
+  } else {
+    found->lower(lowering);
+  }
   for (const std::string& name : node.outputs) {
     if (!name.empty() && !lowering.defined(name)) lowering.unsupported("with so many outputs");
   }
@@ -95,7 +104,8 @@ std::expected<Program, Issue> compile(const Graph& graph, std::span<const std::s
       add_input(lowering, graph.inputs[i], widths[i]);
     }
     for (const auto& [name, constant] : graph.initializers) {
-      lowering.define(name, lowering.from_constant(constant));
+      lowering.charge(constant.size());
+      lowering.define(name, constant);
     }
     for (const GraphNode& node : graph.nodes) lower(lowering, node);
     lowering.enter(nullptr);
@@ -103,7 +113,11 @@ std::expected<Program, Issue> compile(const Graph& graph, std::span<const std::s
       const Tensor& tensor = lowering.tensor(port.name);
       const Register first = lowering.contiguous(tensor);
       lowering.program().outputs.push_back(
-          {.name = port.name, .integer = tensor.integer, .first = first, .width = tensor.size()});
+          {.name = port.name,
+           .element = tensor.element,
+           .first = first,
+           .width = tensor.size(),
+           .classes = tensor.classes == nullptr ? Classes{} : *tensor.classes});
     }
     return std::move(lowering.program());
   } catch (const LoweringRefused& refused) {

@@ -3,18 +3,13 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
-namespace kaspar::nodes {
+#include "nodes/model/tensor.hpp"
 
-/// A tensor of the file, row-major. Booleans and integers are `ints`, floating numbers `floats`.
-struct Constant {
-  bool integer = false;
-  std::vector<std::int64_t> dims;
-  std::vector<float> floats;
-  std::vector<std::int64_t> ints;
-};
+namespace kaspar::nodes {
 
 struct Attribute {
   std::int64_t integer = 0;
@@ -23,8 +18,7 @@ struct Attribute {
   std::vector<std::int64_t> integers;
   std::vector<float> numbers;
   std::vector<std::string> texts;
-  bool has_tensor = false;
-  Constant tensor;
+  std::optional<Tensor> tensor;  // known
 };
 
 struct GraphNode {
@@ -38,15 +32,16 @@ struct GraphNode {
 /// An input or output of the graph; a dimension of -1 is free.
 struct GraphPort {
   std::string name;
-  std::int32_t element_type = 0;  // onnx::TensorProto::DataType
+  std::int32_t data_type = 0;           // onnx::TensorProto::DataType
+  std::optional<Element> element = {};  // none: it is not taken
   std::vector<std::int64_t> dims;
 };
 
 struct Graph {
   std::int64_t opset = 0;
-  std::map<std::string, Constant, std::less<>> initializers;
-  std::vector<GraphNode> nodes;   // in topological order
-  std::vector<GraphPort> inputs;  // without initializers
+  std::map<std::string, Tensor, std::less<>> initializers;  // known
+  std::vector<GraphNode> nodes;                             // in topological order
+  std::vector<GraphPort> inputs;                            // without initializers
   std::vector<GraphPort> outputs;
   std::size_t bytes = 0;  // of weights
 };

@@ -42,19 +42,20 @@ class ModelResource final : public Resource {
   GoldenFile golden_;
 };
 
-/// The model compiled for the widths of one stage's arguments. Keeps the model, whose labels the
-/// results view.
+/// The model compiled for the widths of one stage's arguments. Results view its names.
 class AppliedModel final : public Resource {
  public:
   std::shared_ptr<const ModelResource> model;
   Program program;
   ProgramOutput out;                   // of `y.out`
+  Type out_type;                       // its column's
   std::optional<ProgramOutput> label;  // the model's own class
+  std::size_t classes = 0;             // how many places `y.index` has
+  std::vector<std::string> names;      // of the classes, for `y.label`; may be empty
   bool has_index = false;
+  bool has_score = false;
 
-  [[nodiscard]] std::size_t memory() const noexcept override {
-    return program.memory_floats() * sizeof(float);
-  }
+  [[nodiscard]] std::size_t memory() const noexcept override { return program.memory_bytes(); }
   [[nodiscard]] std::vector<std::string> remarks() const override { return program.remarks; }
 };
 

@@ -3,12 +3,34 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <numeric>
+#include <cstring>
+#include <type_traits>
 #include <utility>
 
-#include "nodes/model/operators.hpp"
-
 namespace kaspar::nodes {
+namespace {
+
+/// out[i] = from[i]
+class MoveKernel final : public Kernel {
+ public:
+  MoveKernel(Register out, Register each, std::vector<Register> from)
+      : out_(out), bytes_(each * register_bytes), each_(each), from_(std::move(from)) {}
+  void run(LaneMemory memory) const noexcept override {
+    Register to = out_;
+    for (const Register from : from_) {
+      std::memcpy(memory.lanes_at<std::byte>(to), memory.lanes_at<std::byte>(from), bytes_);
+      to += each_;
+    }
+  }
+
+ private:
+  Register out_;
+  std::size_t bytes_;
+  Register each_;
+  std::vector<Register> from_;
+};
+
+}  // namespace
 
 void NodeLowering::refuse(DiagnosticCode code, std::string message, std::string help) const {
   throw LoweringRefused{{.code = code,
@@ -21,7 +43,7 @@ void NodeLowering::unsupported(std::string_view what) const {
   refuse(DiagnosticCode::K0404,
          fmt::format("operator `{}` of node `{}` is not supported{}{}", node_->op, node_->name,
                      what.empty() ? "" : " ", what),
-         fmt::format("operators that are: `{}`", operator_names()));
+         "`kaspar explain K0404` lists the operators that are");
 }
 
 void NodeLowering::damaged(std::string_view why) const {
@@ -55,52 +77,107 @@ std::size_t NodeLowering::checked_size(const Dims& dims) {
   return size;
 }
 
-Register NodeLowering::allocate(std::size_t count) {
-  if (count > most_registers - program_.registers) {
+Register NodeLowering::allocate(Element element, std::size_t count) {
+  const std::size_t each = registers_for(element);
+  if (count > (most_registers - program_.registers) / each) {
     refuse(DiagnosticCode::K0407, "the model needs too much memory to run");
   }
   const auto first = static_cast<Register>(program_.registers);
-  program_.registers += count;
+  program_.registers += count * each;
   return first;
 }
 
-Tensor NodeLowering::new_tensor(Dims dims, Register first, bool integer) {
-  Tensor out{.dims = std::move(dims), .integer = integer};
-  out.refs.resize(checked_size(out.dims));
-  std::iota(out.refs.begin(), out.refs.end(), first);
+Tensor NodeLowering::new_tensor(Dims dims, Element element) {
+  Tensor out{.dims = std::move(dims), .element = element};
+  const std::size_t count = checked_size(out.dims);
+  Register next = allocate(element, count);
+  out.refs.resize(count);
+  for (Register& ref : out.refs) {
+    ref = next;
+    next += registers_for(element);
+  }
   return out;
 }
 
 Tensor NodeLowering::in_registers(const Tensor& tensor) {
-  if (!tensor.known) return tensor;
-  Tensor out{.dims = tensor.dims, .integer = tensor.integer};
-  charge(tensor.size());
-  const Register first = allocate(tensor.size());
-  for (std::size_t i = 0; i < tensor.size(); ++i) {
-    const auto index = static_cast<Register>(first + i);
-    program_.constants.emplace_back(index, static_cast<float>(tensor.number(i)));
-    out.refs.push_back(index);
-  }
+  if (!tensor.known()) return tensor;
+  Tensor out = new_tensor(tensor.dims, tensor.element);
+  out.classes = tensor.classes;
+  if (!out.refs.empty()) program_.constants.emplace_back(out.refs.front(), tensor);
   return out;
 }
 
 Register NodeLowering::contiguous(const Tensor& tensor) {
-  const Tensor held = in_registers(tensor);
+  Tensor held = in_registers(tensor);
   if (held.refs.empty()) return 0;
+  const Register each = registers_for(held.element);
   bool in_a_row = true;
   for (std::size_t i = 1; i < held.refs.size(); ++i) {
-    in_a_row = in_a_row && held.refs[i] == held.refs[i - 1] + 1;
+    in_a_row = in_a_row && held.refs[i] == held.refs[i - 1] + each;
   }
   if (in_a_row) return held.refs.front();
   charge(held.refs.size());
-  const Register first = allocate(held.refs.size());
-  emit(MoveStep{.out = first, .from = held.refs});
+  const Register first = allocate(held.element, held.refs.size());
+  emit<MoveKernel>(first, each, std::move(held.refs));
   return first;
+}
+
+Tensor NodeLowering::copied(const Tensor& tensor) {
+  Tensor out = new_tensor(tensor.dims, tensor.element);
+  if (out.refs.empty()) return out;
+  emit<MoveKernel>(out.refs.front(), registers_for(out.element), in_registers(tensor).refs);
+  return out;
+}
+
+std::int32_t NodeLowering::failure(std::string message) {
+  program_.failures.push_back(std::move(message));
+  return static_cast<std::int32_t>(program_.failures.size());
+}
+
+void NodeLowering::fold(const std::function<void(NodeLowering&)>& lower) {
+  NodeLowering once(opset_);
+  once.elements_ = elements_;
+  once.node_ = node_;
+  for (std::size_t i = 0; i < node_->inputs.size(); ++i) {
+    if (has(i)) once.tensors_.try_emplace(node_->inputs[i], in(i));
+  }
+  // One input in registers makes the others follow; what must be known, such as weights, is.
+  if (has(0)) once.tensors_[node_->inputs[0]] = once.in_registers(in(0));
+  lower(once);
+  const ProgramMemory memory = once.program_.make_memory();
+  once.program_.run(memory.lanes());
+  if (const std::int32_t failed = memory.lanes().failure(0); failed != 0) {
+    damaged(once.program_.failures[static_cast<std::size_t>(failed) - 1]);
+  }
+  elements_ = once.elements_;
+  for (const std::string& name : node_->outputs) {
+    const auto made = once.tensors_.find(name);
+    if (name.empty() || made == once.tensors_.end()) continue;
+    Tensor& tensor = made->second;
+    if (!tensor.known()) {
+      with_lane_type(tensor.element, [&]<class T>(T) {
+        using Held = std::conditional_t<std::is_same_v<T, std::string_view>, std::string, T>;
+        std::vector<Held> values;
+        values.reserve(tensor.refs.size());
+        for (const Register ref : tensor.refs) {
+          values.push_back(Held(memory.lanes().lanes_at<T>(ref)[0]));
+        }
+        tensor.held = std::make_shared<const Values>(std::move(values));
+      });
+      tensor.refs.clear();
+    }
+    tensors_[name] = std::move(tensor);
+  }
 }
 
 const Tensor& NodeLowering::in(std::size_t i) const {
   if (!has(i)) damaged(fmt::format("its input {} is missing", i));
   return tensors_.at(node_->inputs[i]);
+}
+
+const Tensor& NodeLowering::floats_in(std::size_t i) const {
+  if (!is_float(in(i).element)) unsupported("on a tensor of this type");
+  return in(i);
 }
 
 const Attribute* NodeLowering::attribute(std::string_view name) const {
@@ -118,6 +195,11 @@ float NodeLowering::number(std::string_view name, float otherwise) const {
   return found == nullptr ? otherwise : found->number;
 }
 
+std::string NodeLowering::word(std::string_view name, std::string otherwise) const {
+  const Attribute* found = attribute(name);
+  return found == nullptr ? std::move(otherwise) : found->text;
+}
+
 Dims NodeLowering::integers(std::string_view name, std::size_t input) {
   if (const Attribute* found = attribute(name)) return found->integers;
   return has(input) ? known_integers(input) : Dims{};
@@ -125,10 +207,10 @@ Dims NodeLowering::integers(std::string_view name, std::size_t input) {
 
 Dims NodeLowering::known_integers(std::size_t i) {
   const Tensor& tensor = in(i);
-  if (!tensor.known) unsupported("where a shape or index depends on the data");
-  if (!tensor.integer) damaged("a shape or index that is no integer");
-  charge(tensor.ints.size());
-  return tensor.ints;
+  if (!tensor.known()) unsupported("where a shape or index depends on the data");
+  if (!tensor.integer()) damaged("a shape or index that is no integer");
+  charge(tensor.size());
+  return tensor.ints();
 }
 
 std::size_t NodeLowering::axis_of(std::int64_t axis, std::size_t rank) const {
@@ -144,26 +226,21 @@ void NodeLowering::define(std::size_t output, Tensor tensor) {
   tensors_[node_->outputs[output]] = std::move(tensor);
 }
 
-Tensor NodeLowering::from_constant(const Constant& constant) {
-  checked_size(constant.dims);
-  return {.dims = constant.dims,
-          .integer = constant.integer,
-          .known = true,
-          .floats = constant.floats,
-          .ints = constant.ints};
-}
-
 Tensor NodeLowering::ordered(const Tensor& from, Dims dims, const Order& order) const {
-  Tensor to{.dims = std::move(dims), .integer = from.integer, .known = from.known};
-  for (const std::uint32_t i : order) {
-    if (!from.known) {
-      to.refs.push_back(from.refs[i]);
-    } else if (from.integer) {
-      to.ints.push_back(from.ints[i]);
-    } else {
-      to.floats.push_back(from.floats[i]);
-    }
+  Tensor to{.dims = std::move(dims), .element = from.element};
+  if (!from.known()) {
+    to.refs.reserve(order.size());
+    for (const std::uint32_t i : order) to.refs.push_back(from.refs[i]);
+    return to;
   }
+  std::visit(
+      [&](const auto& values) {
+        std::remove_cvref_t<decltype(values)> placed;
+        placed.reserve(order.size());
+        for (const std::uint32_t i : order) placed.push_back(values[i]);
+        to.held = std::make_shared<const Values>(std::move(placed));
+      },
+      *from.held);
   return to;
 }
 

@@ -4,9 +4,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "nodes/model/graph.hpp"
@@ -49,10 +52,16 @@ class NodeLowering {
   [[nodiscard]] bool has(std::size_t i) const {
     return i < node_->inputs.size() && !node_->inputs[i].empty();
   }
+  [[nodiscard]] bool wants(std::size_t output) const {
+    return output < node_->outputs.size() && !node_->outputs[output].empty();
+  }
   [[nodiscard]] const Tensor& in(std::size_t i) const;
+  /// As `in`, of F32 or F64.
+  [[nodiscard]] const Tensor& floats_in(std::size_t i) const;
   [[nodiscard]] const Attribute* attribute(std::string_view name) const;
   [[nodiscard]] std::int64_t integer(std::string_view name, std::int64_t otherwise) const;
   [[nodiscard]] float number(std::string_view name, float otherwise) const;
+  [[nodiscard]] std::string word(std::string_view name, std::string otherwise) const;
   /// Integers that are an attribute in old versions and an input in new ones.
   [[nodiscard]] Dims integers(std::string_view name, std::size_t input);
   [[nodiscard]] Dims known_integers(std::size_t i);
@@ -64,18 +73,29 @@ class NodeLowering {
   void define(const std::string& name, Tensor tensor) { tensors_[name] = std::move(tensor); }
   [[nodiscard]] bool defined(const std::string& name) const { return tensors_.contains(name); }
   [[nodiscard]] const Tensor& tensor(const std::string& name) const { return tensors_.at(name); }
-  Tensor from_constant(const Constant& constant);
 
   // --- the program ----------------------------------------------------------------------------
   [[nodiscard]] Program& program() { return program_; }
-  void emit(Step step) { program_.steps.push_back(std::move(step)); }
-  Register allocate(std::size_t count);
-  /// The tensor in the registers from `first` on.
-  Tensor new_tensor(Dims dims, Register first, bool integer = false);
+  template <class K, class... Arguments>
+  void emit(Arguments&&... arguments) {
+    program_.kernels.push_back(std::make_unique<const K>(std::forward<Arguments>(arguments)...));
+  }
+  /// Registers for so many elements; how many kernels read and write is bounded by this, too.
+  Register allocate(Element element, std::size_t count);
+  /// A tensor in registers of its own, which a kernel is to write.
+  Tensor new_tensor(Dims dims, Element element = Element::F32);
   /// The tensor in registers, also if it was known.
   Tensor in_registers(const Tensor& tensor);
   /// The first of as many registers in a row that hold the tensor.
   Register contiguous(const Tensor& tensor);
+  /// The tensor in registers of its own, set whenever the program comes by.
+  Tensor copied(const Tensor& tensor);
+  /// Where `new_tensor` begins; 0 if it is empty.
+  [[nodiscard]] static Register first_of(const Tensor& tensor) {
+    return tensor.refs.empty() ? 0 : tensor.refs.front();
+  }
+  /// A number for LaneMemory::fail: the row fails with K0906 and that message.
+  std::int32_t failure(std::string message);
 
   // --- placing elements -----------------------------------------------------------------------
   [[nodiscard]] Tensor ordered(const Tensor& from, Dims dims, const Order& order) const;
@@ -88,6 +108,10 @@ class NodeLowering {
   /// Broadcast to a shape that `broadcast` gave.
   Tensor expanded(const Tensor& from, const Dims& dims);
   Tensor transposed(const Tensor& from, const std::vector<std::size_t>& axes);
+
+  /// Computes with `lower` what a node's known inputs give: runs it once, here and now. Its outputs
+  /// are known afterwards.
+  void fold(const std::function<void(NodeLowering&)>& lower);
 
  private:
   std::int64_t opset_;

@@ -91,6 +91,30 @@ std::size_t parse_size(const std::string& text, const char* what) {
   return std::stoull(text);
 }
 
+std::optional<Element> element_of(std::int32_t data_type) {
+  using Data = onnx::TensorProto;
+  switch (data_type) {
+    case Data::FLOAT:
+      return Element::F32;
+    case Data::DOUBLE:
+      return Element::F64;
+    case Data::INT64:
+    case Data::INT32:
+    case Data::INT16:
+    case Data::INT8:
+    case Data::UINT32:
+    case Data::UINT16:
+    case Data::UINT8:
+      return Element::I64;
+    case Data::BOOL:
+      return Element::Bool;
+    case Data::STRING:
+      return Element::String;
+    default:
+      return std::nullopt;
+  }
+}
+
 class Reader {
  public:
   explicit Reader(const std::string& path) : path_(path) {}
@@ -132,7 +156,8 @@ class Reader {
     for (const auto& output : proto.output()) {
       GraphPort port;
       port.name = output.name();
-      port.element_type = output.type().tensor_type().elem_type();
+      port.data_type = output.type().tensor_type().elem_type();
+      port.element = element_of(port.data_type);
       graph.outputs.push_back(std::move(port));
     }
     if (graph.inputs.empty()) throw Refused{"it has no input"};
@@ -174,7 +199,10 @@ class Reader {
       throw Refused{fmt::format("its input `{}` is no tensor with a shape", proto.name())};
     }
     const auto& type = proto.type().tensor_type();
-    GraphPort port{.name = proto.name(), .element_type = type.elem_type(), .dims = {}};
+    GraphPort port{.name = proto.name(),
+                   .data_type = type.elem_type(),
+                   .element = element_of(type.elem_type()),
+                   .dims = {}};
     if (type.shape().dim_size() > most_dimensions) {
       throw Refused{fmt::format("its input `{}` has too many dimensions", proto.name())};
     }
@@ -201,7 +229,6 @@ class Reader {
       to.numbers.assign(from.floats().begin(), from.floats().end());
       to.texts.assign(from.strings().begin(), from.strings().end());
       if (from.has_t()) {
-        to.has_tensor = true;
         to.tensor = read_tensor(from.t());
       }
       node.attributes.emplace(from.name(), std::move(to));
@@ -209,8 +236,8 @@ class Reader {
     return node;
   }
 
-  Constant read_tensor(const onnx::TensorProto& proto) {
-    Constant tensor;
+  Tensor read_tensor(const onnx::TensorProto& proto) {
+    Tensor tensor;
     if (proto.dims_size() > most_dimensions) throw refuse(proto, "has too many dimensions");
     std::size_t count = 1;
     bool empty = false;
@@ -243,33 +270,49 @@ class Reader {
     using Data = onnx::TensorProto;
     switch (proto.data_type()) {
       case Data::FLOAT:
-        fill<float>(proto, tensor.floats, raw, proto.float_data(), count);
+        fill<float, float>(proto, tensor, raw, proto.float_data(), count);
         break;
       case Data::DOUBLE:
-        fill<double>(proto, tensor.floats, raw, proto.double_data(), count);
+        fill<double, double>(proto, tensor, raw, proto.double_data(), count);
         break;
       case Data::INT64:
-        tensor.integer = true;
-        fill<std::int64_t>(proto, tensor.ints, raw, proto.int64_data(), count);
+        fill<std::int64_t, std::int64_t>(proto, tensor, raw, proto.int64_data(), count);
         break;
       case Data::INT32:
-        tensor.integer = true;
-        fill<std::int32_t>(proto, tensor.ints, raw, proto.int32_data(), count);
+        fill<std::int32_t, std::int64_t>(proto, tensor, raw, proto.int32_data(), count);
+        break;
+      case Data::INT16:
+        fill<std::int16_t, std::int64_t>(proto, tensor, raw, proto.int32_data(), count);
+        break;
+      case Data::INT8:
+        fill<std::int8_t, std::int64_t>(proto, tensor, raw, proto.int32_data(), count);
+        break;
+      case Data::UINT16:
+        fill<std::uint16_t, std::int64_t>(proto, tensor, raw, proto.int32_data(), count);
+        break;
+      case Data::UINT8:
+        fill<std::uint8_t, std::int64_t>(proto, tensor, raw, proto.int32_data(), count);
+        break;
+      case Data::UINT32:
+        fill<std::uint32_t, std::int64_t>(proto, tensor, raw, proto.uint64_data(), count);
         break;
       case Data::BOOL:
-        tensor.integer = true;
-        fill<std::uint8_t>(proto, tensor.ints, raw, proto.int32_data(), count);
+        fill<std::uint8_t, float>(proto, tensor, raw, proto.int32_data(), count);
+        break;
+      case Data::STRING:
+        fill_strings(proto, tensor, count);
         break;
       default:
         throw refuse(
             proto, fmt::format("has the data type {}, which is not supported", proto.data_type()));
     }
-    weights_ += count * (tensor.integer ? sizeof(std::int64_t) : sizeof(float));
+    tensor.element = element_of(proto.data_type()).value();
+    weights_ += count * 8;
     return tensor;
   }
 
   template <class Stored, class To, class Field>
-  static void fill(const onnx::TensorProto& proto, std::vector<To>& to, const std::string* raw,
+  static void fill(const onnx::TensorProto& proto, Tensor& tensor, const std::string* raw,
                    const Field& field, std::size_t count) {
     const std::size_t held =
         raw != nullptr ? raw->size() : static_cast<std::size_t>(field.size()) * sizeof(Stored);
@@ -277,16 +320,28 @@ class Reader {
       throw refuse(proto, fmt::format("holds {} bytes where its shape wants {}", held,
                                       count * sizeof(Stored)));
     }
-    to.resize(count);
+    std::vector<To> to(count);
+    const bool flags = proto.data_type() == onnx::TensorProto::BOOL;
     for (std::size_t i = 0; i < count; ++i) {
+      Stored value{};
       if (raw != nullptr) {
-        Stored value;
         std::memcpy(&value, raw->data() + i * sizeof(Stored), sizeof(Stored));
-        to[i] = static_cast<To>(value);
       } else {
-        to[i] = static_cast<To>(field.Get(static_cast<int>(i)));
+        value = static_cast<Stored>(field.Get(static_cast<int>(i)));
       }
+      to[i] = static_cast<To>(flags ? static_cast<Stored>(value != 0) : value);
     }
+    tensor.held = std::make_shared<const Values>(std::move(to));
+  }
+
+  void fill_strings(const onnx::TensorProto& proto, Tensor& tensor, std::size_t count) {
+    if (static_cast<std::size_t>(proto.string_data_size()) != count) {
+      throw refuse(proto, fmt::format("holds {} strings where its shape wants {}",
+                                      proto.string_data_size(), count));
+    }
+    std::vector<std::string> to(proto.string_data().begin(), proto.string_data().end());
+    for (const std::string& value : to) weights_ += value.size() + sizeof(std::string);
+    tensor.held = std::make_shared<const Values>(std::move(to));
   }
 
   std::string read_external(const onnx::TensorProto& proto) const {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <span>
-#include <string>
 #include <string_view>
 
 #include "nodes/model/node_lowering.hpp"
@@ -12,21 +11,27 @@ namespace kaspar::nodes {
 struct NamedOperator {
   std::string_view name;  // as GraphNode::op
   void (*lower)(NodeLowering& node);
+  /// Of inputs that are all known it is computed while the model is compiled, by its own kernels.
+  bool folds = true;
 };
 
 /// Operators that place elements or compute over shapes.
 [[nodiscard]] std::span<const NamedOperator> shape_operators() noexcept;
-/// Operators on numbers one by one, and products of matrices.
+/// Operators on numbers one by one, and the choice between them.
 [[nodiscard]] std::span<const NamedOperator> math_operators() noexcept;
+/// Products of matrices.
+[[nodiscard]] std::span<const NamedOperator> matrix_operators() noexcept;
 /// What stands between the layers of a network.
 [[nodiscard]] std::span<const NamedOperator> activation_operators() noexcept;
 /// Operators that take whole dimensions together.
 [[nodiscard]] std::span<const NamedOperator> reduction_operators() noexcept;
+/// Operators that bring values to a common scale.
+[[nodiscard]] std::span<const NamedOperator> normalization_operators() noexcept;
 /// Networks that step through a sequence.
 [[nodiscard]] std::span<const NamedOperator> recurrent_operators() noexcept;
 
-/// Of all of them, separated by blanks.
-[[nodiscard]] std::string operator_names();
+/// All of them, by name.
+[[nodiscard]] std::span<const NamedOperator> all_operators();
 /// null: it is not executed.
 [[nodiscard]] const NamedOperator* find_operator(std::string_view name);
 

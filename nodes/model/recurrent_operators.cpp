@@ -1,124 +1,235 @@
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
+#include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "nodes/model/operators.hpp"
+#include "nodes/model/recurrent_kernels.hpp"
 
 namespace kaspar::nodes {
 namespace {
 
-/// The state's registers are overwritten while it runs, so they are set before each run.
-void set_state(NodeLowering& node, std::size_t input, Register first, const Dims& dims) {
-  Tensor initial;
-  if (node.has(input)) {
-    initial = node.in(input);
-    if (initial.dims != dims) {
-      node.damaged(fmt::format("an initial state {} where one record wants {}", text(initial.dims),
-                               text(dims)));
-    }
-  } else {
-    initial = {.dims = dims, .known = true};
-    initial.floats.assign(product(dims, 0, dims.size()), 0.0F);
-  }
-  node.emit(MoveStep{.out = first, .from = node.in_registers(initial).refs});
+constexpr std::int64_t most_units = 65536;
+
+Activation named_activation(const NodeLowering& node, std::string name) {
+  using Kind = Activation::Kind;
+  static const std::map<std::string_view, Activation> known{
+      {"sigmoid", {Kind::Sigmoid}},     {"tanh", {Kind::Tanh}},
+      {"relu", {Kind::Relu}},           {"leakyrelu", {Kind::LeakyRelu, 0.01F}},
+      {"elu", {Kind::Elu, 1}},          {"hardsigmoid", {Kind::HardSigmoid, 0.2F, 0.5F}},
+      {"softsign", {Kind::Softsign}},   {"softplus", {Kind::Softplus}},
+      {"affine", {Kind::Affine, 1, 0}},
+  };
+  for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  const auto found = known.find(name);
+  if (found == known.end()) node.unsupported(fmt::format("with the activation `{}`", name));
+  return found->second;
 }
 
-void lstm(NodeLowering& node) {
-  const Attribute* direction = node.attribute("direction");
-  const std::string way = direction == nullptr ? "forward" : direction->text;
-  const std::size_t directions = way == "bidirectional" ? 2 : 1;
-  if (way != "forward" && way != "reverse" && way != "bidirectional") node.damaged("its direction");
-  const bool batch_first = node.integer("layout", 0) != 0;
-  if (node.integer("input_forget", 0) != 0) node.unsupported("with `input_forget`");
-  if (node.attribute("clip") != nullptr) node.unsupported("with `clip`");
-  if (node.attribute("activations") != nullptr) {
-    static const std::vector<std::string> usual{"Sigmoid", "Tanh", "Tanh"};
-    const auto& named = node.attribute("activations")->texts;
-    for (std::size_t i = 0; i < named.size(); ++i) {
-      if (named[i] != usual[i % 3]) node.unsupported("with other activations");
+/// Of all directions, one after the other.
+std::vector<Activation> activations_of(const NodeLowering& node,
+                                       const std::vector<std::string>& usual,
+                                       std::size_t directions) {
+  std::vector<Activation> all;
+  const Attribute* given = node.attribute("activations");
+  const bool own = given != nullptr && !given->texts.empty();
+  if (own && given->texts.size() != usual.size() * directions) {
+    node.damaged("activations of another number");
+  }
+  for (std::size_t i = 0; i < usual.size() * directions; ++i) {
+    all.push_back(named_activation(node, own ? given->texts[i] : usual[i % usual.size()]));
+  }
+  const Attribute* alpha = node.attribute("activation_alpha");
+  const Attribute* beta = node.attribute("activation_beta");
+  // They are given, in order, for those that take them; which these are, exporters disagree on.
+  for (const auto& [values, what] :
+       {std::pair{alpha, &Activation::alpha}, {beta, &Activation::beta}}) {
+    if (values == nullptr || values->numbers.empty()) continue;
+    if (values->numbers.size() != all.size()) node.unsupported("with so many alphas or betas");
+    for (std::size_t i = 0; i < all.size(); ++i) all[i].*what = values->numbers[i];
+  }
+  return all;
+}
+
+/// The shapes that a layer's inputs have in common, checked.
+struct Shapes {
+  Shapes(NodeLowering& node, std::int64_t gates) {
+    const std::string way = node.word("direction", "forward");
+    if (way != "forward" && way != "reverse" && way != "bidirectional") {
+      node.damaged("its direction");
+    }
+    directions = way == "bidirectional" ? 2 : 1;
+    reverse = way == "reverse";
+    batch_first = node.integer("layout", 0) != 0;
+    const Tensor& x = node.floats_in(0);
+    const Tensor& w = node.in(1);
+    const Tensor& r = node.in(2);
+    if (x.dims.size() != 3 || x.dims[batch_first ? 0 : 1] != 1) {
+      node.damaged(fmt::format("an input {}", text(x.dims)));
+    }
+    if (!w.known() || !r.known()) node.unsupported("with weights that are computed");
+    if (w.element != x.element || r.element != x.element) node.damaged("weights of another type");
+    if (r.dims.size() != 3 || r.dims[2] < 1 || r.dims[2] > most_units) {
+      node.damaged("its recurrent weights");
+    }
+    units = r.dims[2];
+    length = x.dims[batch_first ? 1 : 0];
+    inputs = x.dims[2];
+    if (r.dims != Dims{directions, gates * units, units} ||
+        w.dims != Dims{directions, gates * units, inputs} ||
+        node.integer("hidden_size", units) != units) {
+      node.damaged("weights that do not fit");
+    }
+    if (node.has(3) && (!node.in(3).known() || node.in(3).element != x.element ||
+                        node.in(3).dims != Dims{directions, 2 * gates * units})) {
+      node.damaged("a bias that does not fit");
+    }
+    if (node.has(4) && node.known_integers(4) != Dims{length}) {
+      node.unsupported("with sequences of several lengths");
+    }
+    // Both layouts of one record have their elements in the same order.
+    y_dims = batch_first ? Dims{1, length, directions, units} : Dims{length, directions, 1, units};
+    state_dims = batch_first ? Dims{1, directions, units} : Dims{directions, 1, units};
+  }
+  std::int64_t directions = 1;
+  bool reverse = false;
+  bool batch_first = false;
+  std::int64_t units = 0, length = 0, inputs = 0;
+  Dims y_dims, state_dims;
+};
+
+/// A state of its own for the run: a copy of the initial one, or zeros, set before each run.
+Tensor state_of(NodeLowering& node, std::size_t input, const Shapes& shapes, Element element) {
+  Tensor initial = known_tensor(Dims{}, Element::F64, std::vector<double>{0});
+  initial = converted(initial, element);
+  if (node.has(input)) {
+    initial = node.in(input);
+    if (initial.dims != shapes.state_dims || initial.element != element) {
+      node.damaged(fmt::format("an initial state {} where one record wants {}", text(initial.dims),
+                               text(shapes.state_dims)));
     }
   }
-  if (node.has(7)) node.unsupported("with peepholes");
-  const Tensor& x = node.in(0);
-  const Tensor& w = node.in(1);
-  const Tensor& r = node.in(2);
-  if (x.dims.size() != 3 || x.dims[batch_first ? 0 : 1] != 1) {
-    node.damaged(fmt::format("an input {}", text(x.dims)));
+  return node.copied(node.expanded(node.in_registers(initial), shapes.state_dims));
+}
+
+/// Both biases of a gate's unit together.
+template <class T>
+T bias_of(const NodeLowering& node, std::size_t direction, std::size_t gates, std::size_t gate,
+          bool recurrent) {
+  if (!node.has(3)) return 0;
+  return node.in(3).values<T>()[(direction * 2 + (recurrent ? 1 : 0)) * gates + gate];
+}
+
+template <class T>
+RecurrentLayer<T> layer_of(NodeLowering& node, const Shapes& shapes, std::size_t direction,
+                           std::size_t gates, Register source, const Tensor& hidden,
+                           Register scratch, const Tensor& y,
+                           const std::vector<Activation>& activations) {
+  const auto units = static_cast<std::size_t>(shapes.units);
+  const auto inputs = static_cast<std::size_t>(shapes.inputs);
+  const auto directions = static_cast<std::size_t>(shapes.directions);
+  const std::size_t rows = gates * units;
+  RecurrentLayer<T> layer;
+  layer.in = source;
+  layer.hidden = static_cast<Register>(hidden.refs[direction * units]);
+  layer.scratch = scratch;
+  layer.out = y.refs.empty() ? 0 : y.refs[direction * units];
+  layer.out_stride = directions * units;
+  layer.steps = static_cast<std::size_t>(shapes.length);
+  layer.inputs = inputs;
+  layer.units = units;
+  layer.reverse = shapes.reverse || direction == 1;
+  if (node.attribute("clip") != nullptr) layer.clip = static_cast<T>(node.number("clip", 0));
+  const std::size_t each = activations.size() / directions;
+  const auto first = activations.begin() + static_cast<std::ptrdiff_t>(direction * each);
+  layer.activations.assign(first, first + static_cast<std::ptrdiff_t>(each));
+  node.charge(rows * (inputs + units));
+  layer.weights.reserve(rows * (inputs + units));
+  const std::vector<T>& w = node.in(1).values<T>();
+  const std::vector<T>& r = node.in(2).values<T>();
+  for (std::size_t gate = 0; gate < rows; ++gate) {
+    const std::size_t row = direction * rows + gate;
+    layer.weights.insert(layer.weights.end(), w.data() + row * inputs,
+                         w.data() + (row + 1) * inputs);
+    layer.weights.insert(layer.weights.end(), r.data() + row * units, r.data() + (row + 1) * units);
+    layer.bias.push_back(bias_of<T>(node, direction, rows, gate, false) +
+                         bias_of<T>(node, direction, rows, gate, true));
   }
-  if (!w.known || !r.known || w.integer || r.integer)
-    node.unsupported("with weights that are computed");
-  if (r.dims.size() != 3 || r.dims[2] < 1 || r.dims[2] > 65536)
-    node.damaged("its recurrent weights");
-  const std::int64_t units = r.dims[2];
-  const std::int64_t length = x.dims[batch_first ? 1 : 0];
-  const std::int64_t inputs = x.dims[2];
-  const auto ways = static_cast<std::int64_t>(directions);
-  if (r.dims != Dims{ways, 4 * units, units} || w.dims != Dims{ways, 4 * units, inputs} ||
-      node.integer("hidden_size", units) != units) {
-    node.damaged("weights that do not fit");
+  return layer;
+}
+
+template <class T>
+void lower_recurrent(NodeLowering& node, std::size_t gates) {
+  const Shapes shapes(node, static_cast<std::int64_t>(gates));
+  const auto units = static_cast<std::size_t>(shapes.units);
+  const auto directions = static_cast<std::size_t>(shapes.directions);
+  const bool is_lstm = gates == 4;
+  const bool is_gru = gates == 3;
+  const auto activations =
+      activations_of(node,
+                     is_lstm  ? std::vector<std::string>{"sigmoid", "tanh", "tanh"}
+                     : is_gru ? std::vector<std::string>{"sigmoid", "tanh"}
+                              : std::vector<std::string>{"tanh"},
+                     directions);
+  const Element element = node.in(0).element;
+  const Register source = node.contiguous(node.in(0));
+  const Tensor y = node.new_tensor(shapes.y_dims, element);
+  const Tensor hidden = state_of(node, 5, shapes, element);
+  const Tensor cell = is_lstm ? state_of(node, 6, shapes, element) : Tensor{};
+  const Register scratch = node.allocate(element, std::max<std::size_t>(gates, 3) * units);
+  const bool linear = is_gru && node.integer("linear_before_reset", 0) != 0;
+  if (is_lstm && node.has(7) &&
+      (!node.in(7).known() || node.in(7).dims != Dims{shapes.directions, 3 * shapes.units})) {
+    node.damaged("peepholes that do not fit");
   }
-  if (node.has(3) &&
-      (!node.in(3).known || node.in(3).integer || node.in(3).dims != Dims{ways, 8 * units})) {
-    node.damaged("a bias that does not fit");
-  }
-  if (node.has(4)) {
-    const Dims lengths = node.known_integers(4);
-    if (lengths != Dims{length}) node.unsupported("with sequences of several lengths");
-  }
-  const auto count = static_cast<std::size_t>(units);
-  const auto steps = static_cast<std::size_t>(length);
-  const auto width = static_cast<std::size_t>(inputs);
-  // Both layouts of one record have their elements in the same order.
-  const Dims y_dims = batch_first ? Dims{1, length, ways, units} : Dims{length, ways, 1, units};
-  const Dims state_dims = batch_first ? Dims{1, ways, units} : Dims{ways, 1, units};
-  const Register source = node.contiguous(x);
-  const Register y = node.allocate(node.checked_size(y_dims));
-  const Register hidden = node.allocate(directions * count);
-  const Register cell = node.allocate(directions * count);
-  set_state(node, 5, hidden, state_dims);
-  set_state(node, 6, cell, state_dims);
-  const Register gates = node.allocate(4 * count);
   for (std::size_t d = 0; d < directions; ++d) {
-    LstmStep step{.in = source,
-                  .hidden = static_cast<Register>(hidden + d * count),
-                  .cell = static_cast<Register>(cell + d * count),
-                  .gates = gates,
-                  .out = static_cast<Register>(y + d * count),
-                  .out_stride = directions * count,
-                  .steps = steps,
-                  .inputs = width,
-                  .units = count,
-                  .reverse = way == "reverse" || d == 1,
-                  .weights = {},
-                  .bias = std::vector<float>(4 * count)};
-    node.charge(4 * count * (width + count));
-    step.weights.reserve(4 * count * (width + count));
-    for (std::size_t gate = 0; gate < 4 * count; ++gate) {
-      const std::size_t row = d * 4 * count + gate;
-      const float* from_input = w.floats.data() + row * width;
-      const float* from_hidden = r.floats.data() + row * count;
-      step.weights.insert(step.weights.end(), from_input, from_input + width);
-      step.weights.insert(step.weights.end(), from_hidden, from_hidden + count);
-      if (node.has(3)) {
-        const float* bias = node.in(3).floats.data() + d * 8 * count;
-        step.bias[gate] = bias[gate] + bias[4 * count + gate];
+    auto layer = layer_of<T>(node, shapes, d, gates, source, hidden, scratch, y, activations);
+    if (is_lstm) {
+      std::vector<T> peepholes;
+      if (node.has(7)) {
+        const std::vector<T>& all = node.in(7).values<T>();
+        peepholes.assign(all.data() + d * 3 * units, all.data() + (d + 1) * 3 * units);
       }
+      node.emit<LstmKernel<T>>(std::move(layer), cell.refs[d * units], std::move(peepholes),
+                               node.integer("input_forget", 0) != 0);
+    } else if (is_gru) {
+      std::vector<T> reset_bias;
+      for (std::size_t unit = 0; linear && unit < units; ++unit) {
+        const std::size_t gate = 2 * units + unit;
+        reset_bias.push_back(bias_of<T>(node, d, gates * units, gate, true));
+        layer.bias[gate] = bias_of<T>(node, d, gates * units, gate, false);
+      }
+      node.emit<GruKernel<T>>(std::move(layer), linear, std::move(reset_bias));
+    } else {
+      node.emit<RnnKernel<T>>(std::move(layer));
     }
-    node.emit(std::move(step));
   }
-  node.define(0, node.new_tensor(y_dims, y));
-  node.define(1, node.new_tensor(state_dims, hidden));
-  node.define(2, node.new_tensor(state_dims, cell));
+  node.define(0, y);
+  node.define(1, hidden);
+  if (is_lstm) node.define(2, cell);
+}
+
+void recurrent(NodeLowering& node) {
+  const std::size_t gates = node.op() == "LSTM" ? 4 : node.op() == "GRU" ? 3 : 1;
+  if (node.floats_in(0).element == Element::F64) {
+    lower_recurrent<double>(node, gates);
+  } else {
+    lower_recurrent<float>(node, gates);
+  }
 }
 
 }  // namespace
 
 std::span<const NamedOperator> recurrent_operators() noexcept {
   static constexpr auto operators = std::to_array<NamedOperator>({
-      {"LSTM", lstm},
+      {"GRU", recurrent},
+      {"LSTM", recurrent},
+      {"RNN", recurrent},
   });
   return operators;
 }

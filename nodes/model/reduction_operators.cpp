@@ -1,22 +1,126 @@
-// Operators that take whole dimensions together: sums, means, normalizations, softmax.
+// Operators that take whole dimensions together: sums, means, extremes and their places.
+#include "nodes/model/reduction_operators.hpp"
+
+#include <algorithm>
 #include <array>
-#include <cmath>
+#include <map>
+#include <string_view>
 #include <utility>
 #include <vector>
 
-#include "nodes/model/arithmetic.hpp"
+#include "nodes/model/elements.hpp"
+#include "nodes/model/elementwise.hpp"
 #include "nodes/model/operators.hpp"
 
 namespace kaspar::nodes {
 namespace {
 
-constexpr std::size_t most_factors = 64;
+/// out[i] = all of from[i * count] .. from[i * count + count - 1] in one
+template <class T, class Function>
+class ReduceKernel final : public Kernel {
+ public:
+  ReduceKernel(const Tensor& from, const Tensor& out, std::size_t count, Function function)
+      : from_(from.refs), out_(out.refs), count_(count), function_(std::move(function)) {}
+  void run(LaneMemory memory) const noexcept override {
+    for (std::size_t i = 0; i < out_.size(); ++i) {
+      Lane<T> all = memory.at<T>(from_[i * count_]);
+      for (std::size_t k = 1; k < count_; ++k) {
+        function_(all, memory.at<T>(from_[i * count_ + k]));
+      }
+      memory.at<T>(out_[i]) = all;
+    }
+  }
 
-using Axes = std::vector<bool>;  // by dimension: it is reduced
+ private:
+  Elements from_, out_;
+  std::size_t count_;
+  Function function_;
+};
+
+/// The place of the first (or last) largest, over the middle axis of [outer, count, inner].
+template <class T>
+class ArgMaxKernel final : public Kernel {
+ public:
+  ArgMaxKernel(const Tensor& from, const Tensor& out, std::size_t count, std::size_t inner,
+               bool last, bool least)
+      : from_(from.refs),
+        out_(out.refs),
+        count_(count),
+        inner_(inner),
+        last_(last),
+        least_(least) {}
+  void run(LaneMemory memory) const noexcept override {
+    for (std::size_t i = 0; i < out_.size(); ++i) {
+      const std::size_t base = i / inner_ * count_ * inner_ + i % inner_;
+      std::int64_t* place = memory.lanes_at<std::int64_t>(out_[i]);
+      for (std::size_t lane = 0; lane < lanes; ++lane) {
+        T best = memory.lanes_at<T>(from_[base])[lane];
+        std::int64_t at = 0;
+        for (std::size_t k = 1; k < count_; ++k) {
+          const T value = memory.lanes_at<T>(from_[base + k * inner_])[lane];
+          if ((least_ ? value < best : value > best) || (last_ && value == best)) {
+            best = value;
+            at = static_cast<std::int64_t>(k);
+          }
+        }
+        place[lane] = at;
+      }
+    }
+  }
+
+ private:
+  Elements from_, out_;
+  std::size_t count_, inner_;
+  bool last_, least_;
+};
+
+template <class T, class Function>
+void emit_reduce(NodeLowering& node, const Tensor& from, const Tensor& out, std::size_t count,
+                 Function function) {
+  node.emit<ReduceKernel<T, Function>>(from, out, count, std::move(function));
+}
+
+template <class T>
+void emit_reduction(NodeLowering& node, Reduction function, const Tensor& from, const Tensor& out,
+                    std::size_t count) {
+  switch (function) {
+    case Reduction::Sum:
+    case Reduction::Mean:
+      return emit_reduce<T>(node, from, out, count, [](auto& all, const auto& x) {
+        if constexpr (std::is_integral_v<T>) {
+          all = (all.template cast<std::uint64_t>() + x.template cast<std::uint64_t>())
+                    .template cast<T>();
+        } else {
+          all += x;
+        }
+      });
+    case Reduction::Product:
+      return emit_reduce<T>(node, from, out, count, [](auto& all, const auto& x) {
+        if constexpr (std::is_integral_v<T>) {
+          all = (all.template cast<std::uint64_t>() * x.template cast<std::uint64_t>())
+                    .template cast<T>();
+        } else {
+          all *= x;
+        }
+      });
+    case Reduction::Max:  // NaN wins, as in ONNX
+      return emit_reduce<T>(node, from, out, count, [](auto& all, const auto& x) {
+        all = (x > all || x != x).select(x, all);
+      });
+    case Reduction::Min:
+      return emit_reduce<T>(node, from, out, count, [](auto& all, const auto& x) {
+        all = (x < all || x != x).select(x, all);
+      });
+  }
+}
+
+}  // namespace
 
 Tensor reduced(NodeLowering& node, Reduction function, const Tensor& from, const Axes& gone,
                bool keep) {
-  if (from.integer) node.unsupported("on integers");
+  if (from.element == Element::Bool || from.element == Element::String) {
+    node.unsupported("on this type");
+  }
   std::vector<std::size_t> order;
   Dims dims;
   for (std::size_t d = 0; d < gone.size(); ++d) {
@@ -30,141 +134,98 @@ Tensor reduced(NodeLowering& node, Reduction function, const Tensor& from, const
     count *= static_cast<std::size_t>(from.dims[d]);
   }
   if (count == 0) node.unsupported("over no elements");
-  Tensor source = node.in_registers(node.transposed(from, order));
-  const Register first = node.allocate(source.size() / count);
-  node.emit(ReduceStep{
-      .function = function, .out = first, .from = std::move(source.refs), .count = count});
-  return node.new_tensor(std::move(dims), first);
+  const Tensor source = node.in_registers(node.transposed(from, order));
+  const Tensor out = node.new_tensor(std::move(dims), from.element);
+  with_lane_type(from.element, [&]<class T>(T) {
+    if constexpr (!std::is_same_v<T, std::string_view>) {
+      emit_reduction<T>(node, function, source, out, count);
+    }
+  });
+  if (function != Reduction::Mean) return out;
+  return combine(node, Binary::Div, out, scalar(out, static_cast<double>(count)));
 }
 
-/// How many elements a shape has.
-void reduce_product(NodeLowering& node) {
-  const Dims factors = node.known_integers(0);
-  if (!node.integers("axes", 1).empty() && factors.size() != 1) node.unsupported("over some axes");
-  if (factors.size() > most_factors) node.unsupported("of so many numbers");
-  Dims dims;
-  if (node.integer("keepdims", 1) != 0) dims.assign(node.in(0).dims.size(), 1);
-  Tensor out = {.dims = dims, .integer = true, .known = true, .ints = {1}};
-  for (const std::int64_t factor : factors) {
-    out = combine(node, Arithmetic::Mul, out,
-                  {.dims = {}, .integer = true, .known = true, .ints = {factor}});
-  }
-  node.define(0, std::move(out));
-}
+namespace {
 
 void reduce(NodeLowering& node) {
-  const Tensor& from = node.in(0);
+  static const std::map<std::string_view, Reduction> functions{
+      {"ReduceL1", Reduction::Sum},     {"ReduceL2", Reduction::Sum},
+      {"ReduceLogSum", Reduction::Sum}, {"ReduceLogSumExp", Reduction::Sum},
+      {"ReduceMax", Reduction::Max},    {"ReduceMean", Reduction::Mean},
+      {"ReduceMin", Reduction::Min},    {"ReduceProd", Reduction::Product},
+      {"ReduceSum", Reduction::Sum},    {"ReduceSumSquare", Reduction::Sum},
+  };
+  Tensor from = node.in(0);
+  node.charge(from.size());
   const Dims axes = node.integers("axes", 1);
   const bool all = axes.empty() && node.integer("noop_with_empty_axes", 0) == 0;
   Axes gone(from.dims.size(), all);
   for (const std::int64_t axis : axes) gone[node.axis_of(axis, from.dims.size())] = true;
-  const Reduction function = node.op() == "ReduceSum"    ? Reduction::Sum
-                             : node.op() == "ReduceMean" ? Reduction::Mean
-                             : node.op() == "ReduceMax"  ? Reduction::Max
-                                                         : Reduction::Min;
-  node.define(0, reduced(node, function, from, gone, node.integer("keepdims", 1) != 0));
-}
-
-void global_pool(NodeLowering& node) {
-  const Tensor& from = node.in(0);
-  Axes gone(from.dims.size(), true);
-  for (std::size_t d = 0; d < std::min<std::size_t>(2, gone.size()); ++d) gone[d] = false;
-  node.define(0, reduced(node, node.op() == "GlobalAveragePool" ? Reduction::Mean : Reduction::Max,
-                         from, gone, true));
-}
-
-void batch_normalization(NodeLowering& node) {
-  const Tensor& x = node.in(0);
-  if (node.integer("training_mode", 0) != 0) node.unsupported("while it trains");
-  if (x.dims.size() < 2) node.damaged("an input without channels");
-  for (std::size_t i = 1; i < 5; ++i) {
-    if (!node.in(i).known || node.in(i).integer) node.unsupported("with computed statistics");
-    if (node.in(i).dims != Dims{x.dims[1]}) node.damaged("statistics that do not fit");
+  const bool keep = node.integer("keepdims", 1) != 0;
+  const std::string& op = node.op();
+  if (op == "ReduceL1") from = apply_unary(node, Unary::Abs, from);
+  if (op == "ReduceL2" || op == "ReduceSumSquare") from = combine(node, Binary::Mul, from, from);
+  Tensor largest;
+  if (op == "ReduceLogSumExp") {  // exp of what is at most 0 does not overflow
+    largest = reduced(node, Reduction::Max, from, gone, true);
+    from = apply_unary(node, Unary::Exp, combine(node, Binary::Sub, from, largest));
   }
-  Tensor factor = node.in(1);
-  Tensor shift = node.in(2);
-  factor.dims.resize(x.dims.size() - 1, 1);
-  shift.dims = factor.dims;
-  const float epsilon = node.number("epsilon", 1e-5F);
-  for (std::size_t c = 0; c < factor.floats.size(); ++c) {
-    factor.floats[c] /= std::sqrt(node.in(4).floats[c] + epsilon);
-    shift.floats[c] -= node.in(3).floats[c] * factor.floats[c];
+  Tensor out = reduced(node, functions.at(op), from, gone, keep);
+  if (op == "ReduceL2") out = apply_unary(node, Unary::Sqrt, out);
+  if (op == "ReduceLogSum") out = apply_unary(node, Unary::Log, out);
+  if (op == "ReduceLogSumExp") {
+    out = combine(node, Binary::Add, apply_unary(node, Unary::Log, out),
+                  node.reshaped(largest, out.dims));
   }
-  node.define(0, combine(node, Arithmetic::Add, combine(node, Arithmetic::Mul, x, factor), shift));
-}
-
-void layer_normalization(NodeLowering& node) {
-  const Tensor& x = node.in(0);
-  Axes gone(x.dims.size(), false);
-  for (std::size_t d = node.axis_of(node.integer("axis", -1), gone.size()); d < gone.size(); ++d) {
-    gone[d] = true;
-  }
-  const Tensor centred =
-      combine(node, Arithmetic::Sub, x, reduced(node, Reduction::Mean, x, gone, true));
-  const Tensor variance =
-      reduced(node, Reduction::Mean, combine(node, Arithmetic::Mul, centred, centred), gone, true);
-  const Tensor deviation =
-      apply_unary(node, Unary::Sqrt,
-                  combine(node, Arithmetic::Add, variance, scalar(node.number("epsilon", 1e-5F))));
-  Tensor out = combine(node, Arithmetic::Mul, combine(node, Arithmetic::Div, centred, deviation),
-                       node.in(1));
-  if (node.has(2)) out = combine(node, Arithmetic::Add, out, node.in(2));
-  if (out.dims != x.dims) node.damaged("a scale or bias that is too large");
   node.define(0, std::move(out));
 }
 
-void softmax(NodeLowering& node) {
-  const Tensor& from = node.in(0);
-  const bool flattens = node.opset() < 13;
-  const std::size_t axis = node.axis_of(node.integer("axis", flattens ? 1 : -1), from.dims.size());
-  if (from.size() == 0 || from.integer) node.unsupported("on this tensor");
-  const std::size_t rank = from.dims.size();
-  SoftmaxStep step{.in = node.contiguous(from),
-                   .out = node.allocate(from.size()),
-                   .outer = product(from.dims, 0, axis),
-                   .count = product(from.dims, axis, flattens ? rank : axis + 1),
-                   .inner = flattens ? 1 : product(from.dims, axis + 1, rank),
-                   .logarithm = node.op() == "LogSoftmax"};
-  node.emit(step);
-  node.define(0, node.new_tensor(from.dims, step.out));
+void global_pool(NodeLowering& node) {
+  const Tensor& from = node.floats_in(0);
+  Axes gone(from.dims.size(), true);
+  for (std::size_t d = 0; d < std::min<std::size_t>(2, gone.size()); ++d) gone[d] = false;
+  const Reduction function = node.op() == "GlobalAveragePool" ? Reduction::Mean : Reduction::Max;
+  node.define(0, reduced(node, function, from, gone, true));
 }
 
 void arg_max(NodeLowering& node) {
   const Tensor& from = node.in(0);
   const std::size_t axis = node.axis_of(node.integer("axis", 0), from.dims.size());
-  if (from.size() == 0) node.unsupported("on this tensor");
+  if (from.size() == 0 || from.element == Element::String) node.unsupported("on this tensor");
   node.charge(from.size());
-  const std::size_t outer = product(from.dims, 0, axis);
-  const std::size_t inner = product(from.dims, axis + 1, from.dims.size());
   Dims dims = from.dims;
   dims[axis] = 1;
-  if (node.integer("keepdims", 1) == 0)
+  if (node.integer("keepdims", 1) == 0) {
     dims.erase(dims.begin() + static_cast<std::ptrdiff_t>(axis));
-  ArgMaxStep step{.in = node.contiguous(from),
-                  .out = node.allocate(outer * inner),
-                  .outer = outer,
-                  .count = static_cast<std::size_t>(from.dims[axis]),
-                  .inner = inner,
-                  .last = node.integer("select_last_index", 0) != 0};
-  node.emit(step);
-  node.define(0, node.new_tensor(dims, step.out, true));
+  }
+  const Tensor out = node.new_tensor(std::move(dims), Element::I64);
+  const Tensor source = node.in_registers(from);
+  with_lane_type(from.element, [&]<class T>(T) {
+    node.emit<ArgMaxKernel<T>>(source, out, static_cast<std::size_t>(from.dims[axis]),
+                               product(from.dims, axis + 1, from.dims.size()),
+                               node.integer("select_last_index", 0) != 0, node.op() == "ArgMin");
+  });
+  node.define(0, out);
 }
+
 }  // namespace
 
 std::span<const NamedOperator> reduction_operators() noexcept {
   static constexpr auto operators = std::to_array<NamedOperator>({
       {"ArgMax", arg_max},
-      {"BatchNormalization", batch_normalization},
+      {"ArgMin", arg_max},
       {"GlobalAveragePool", global_pool},
       {"GlobalMaxPool", global_pool},
-      {"LayerNormalization", layer_normalization},
-      {"LogSoftmax", softmax},
+      {"ReduceL1", reduce},
+      {"ReduceL2", reduce},
+      {"ReduceLogSum", reduce},
+      {"ReduceLogSumExp", reduce},
       {"ReduceMax", reduce},
       {"ReduceMean", reduce},
       {"ReduceMin", reduce},
-      {"ReduceProd", reduce_product},
+      {"ReduceProd", reduce},
       {"ReduceSum", reduce},
-      {"Softmax", softmax},
+      {"ReduceSumSquare", reduce},
   });
   return operators;
 }

@@ -12,14 +12,21 @@ namespace kaspar::nodes {
 namespace {
 
 std::string_view model_documentation() {
-  static const std::string text = fmt::format(
-      "Executes the model's operators on the processor, several records side by side; the answer "
-      "for a record never depends on its neighbours. Weights beside the model "
-      "(`NAME.onnx.data`) are read too, from its own folder only.\n\n"
-      "Operators: {}.\n\n"
-      "The batch is the input's dimension without a fixed size, or a first one of 1 (the second "
-      "one of three, where the sequence comes first); the others take the row.",
-      operator_names());
+  static const std::string text = [] {
+    std::string names;
+    for (const NamedOperator& op : all_operators()) {
+      names += names.empty() ? "" : " ";
+      names += op.name;
+    }
+    return fmt::format(
+        "Executes the model's operators on the processor, several records side by side; the answer "
+        "for a record never depends on its neighbours. Weights beside the model "
+        "(`NAME.onnx.data`) are read too, from its own folder only.\n\n"
+        "Operators: {}.\n\n"
+        "The batch is the input's dimension without a fixed size, or a first one of 1 (the second "
+        "one of three, where the sequence comes first); the others take the row.",
+        names);
+  }();
   return text;
 }
 

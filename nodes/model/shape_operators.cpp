@@ -5,7 +5,10 @@
 #include <array>
 #include <cstdlib>
 #include <numeric>
+#include <string>
+#include <type_traits>
 #include <utility>
+#include <variant>
 
 #include "nodes/model/operators.hpp"
 
@@ -20,26 +23,30 @@ void identity(NodeLowering& node) {
 }
 
 void dropout(NodeLowering& node) {
-  if (node.has(2) && node.known_integers(2) != Dims{0}) node.unsupported("while it trains");
+  if (node.has(2) && (!node.in(2).known() || node.in(2).element != Element::Bool ||
+                      node.in(2).size() != 1 || node.in(2).floats()[0] != 0)) {
+    node.unsupported("while it trains");
+  }
   identity(node);
 }
 
 void constant(NodeLowering& node) {
-  Tensor out{.known = true};
-  if (const Attribute* tensor = node.attribute("value"); tensor != nullptr && tensor->has_tensor) {
-    out = node.from_constant(tensor->tensor);
+  Tensor out;
+  if (const Attribute* tensor = node.attribute("value"); tensor != nullptr && tensor->tensor) {
+    out = *tensor->tensor;
   } else if (const Attribute* one = node.attribute("value_float")) {
-    out.floats = {one->number};
+    out = known_floats({}, {one->number});
   } else if (const Attribute* whole = node.attribute("value_int")) {
-    out.integer = true;
-    out.ints = {whole->integer};
+    out = known_ints({}, {whole->integer});
   } else if (const Attribute* some = node.attribute("value_floats")) {
-    out.floats = some->numbers;
-    out.dims = {static_cast<std::int64_t>(out.floats.size())};
+    out = known_floats({static_cast<std::int64_t>(some->numbers.size())}, some->numbers);
   } else if (const Attribute* wholes = node.attribute("value_ints")) {
-    out.integer = true;
-    out.ints = wholes->integers;
-    out.dims = {static_cast<std::int64_t>(out.ints.size())};
+    out = known_ints({static_cast<std::int64_t>(wholes->integers.size())}, wholes->integers);
+  } else if (const Attribute* word = node.attribute("value_string")) {
+    out = known_tensor({}, Element::String, std::vector<std::string>{word->text});
+  } else if (const Attribute* words = node.attribute("value_strings")) {
+    out = known_tensor({static_cast<std::int64_t>(words->texts.size())}, Element::String,
+                       words->texts);
   } else {
     node.unsupported("with a value of this kind");
   }
@@ -48,9 +55,9 @@ void constant(NodeLowering& node) {
 }
 
 void constant_of_shape(NodeLowering& node) {
-  Tensor value{.dims = {1}, .known = true, .floats = {0.0F}};
-  if (const Attribute* given = node.attribute("value"); given != nullptr && given->has_tensor) {
-    value = node.from_constant(given->tensor);
+  Tensor value = known_floats({1}, {0.0F});
+  if (const Attribute* given = node.attribute("value"); given != nullptr && given->tensor) {
+    value = *given->tensor;
     if (value.size() != 1) node.damaged("a value of more than one element");
   }
   const Dims dims = node.known_integers(0);
@@ -65,10 +72,11 @@ void shape(NodeLowering& node) {
   };
   const std::int64_t start = clamp(node.integer("start", 0));
   const std::int64_t end = std::max(start, clamp(node.integer("end", rank)));
-  node.define(0, {.dims = {end - start},
-                  .integer = true,
-                  .known = true,
-                  .ints = Dims(dims.begin() + start, dims.begin() + end)});
+  node.define(0, known_ints({end - start}, Dims(dims.begin() + start, dims.begin() + end)));
+}
+
+void size(NodeLowering& node) {
+  node.define(0, known_ints({}, {static_cast<std::int64_t>(node.in(0).size())}));
 }
 
 void gather(NodeLowering& node) {
@@ -130,41 +138,46 @@ void squeeze(NodeLowering& node) {
 
 void concat(NodeLowering& node) {
   const std::size_t parts = node.input_count();
+  const Element element = node.in(0).element;
   const std::size_t axis = node.axis_of(node.integer("axis", 0), node.in(0).dims.size());
   Dims dims = node.in(0).dims;
   dims[axis] = 0;
   bool known = true;
   for (std::size_t p = 0; p < parts; ++p) {
     const Tensor& part = node.in(p);
+    if (part.element != element) node.damaged("parts of different types");
     if (part.dims.size() != dims.size()) node.damaged("parts of different dimensions");
     for (std::size_t d = 0; d < dims.size(); ++d) {
       if (d != axis && part.dims[d] != dims[d]) node.damaged("parts of different shapes");
     }
     dims[axis] += part.dims[axis];
-    known = known && part.known;
+    known = known && part.known();
   }
-  Tensor out{.dims = dims, .integer = node.in(0).integer, .known = known};
   node.checked_size(dims);
-  std::vector<Tensor> held;
-  for (std::size_t p = 0; p < parts; ++p) {
-    if (node.in(p).integer != out.integer) node.damaged("parts of different types");
-    held.push_back(known ? node.in(p) : node.in_registers(node.in(p)));
-  }
-  const auto append = [](auto& to, const auto& from, std::size_t start, std::size_t count) {
-    to.insert(to.end(), from.begin() + static_cast<std::ptrdiff_t>(start),
-              from.begin() + static_cast<std::ptrdiff_t>(start + count));
-  };
-  for (std::size_t o = 0; o < product(dims, 0, axis); ++o) {
-    for (const Tensor& part : held) {
-      const std::size_t run = product(part.dims, axis, dims.size());
-      if (!known) {
-        append(out.refs, part.refs, o * run, run);
-      } else if (out.integer) {
-        append(out.ints, part.ints, o * run, run);
-      } else {
-        append(out.floats, part.floats, o * run, run);
+  Tensor out{.dims = dims, .element = element};
+  // The parts' runs, one part after the other, again and again.
+  const auto join = [&](auto& to, const auto& values_of) {
+    for (std::size_t o = 0; o < product(dims, 0, axis); ++o) {
+      for (std::size_t p = 0; p < parts; ++p) {
+        const auto run = static_cast<std::ptrdiff_t>(product(node.in(p).dims, axis, dims.size()));
+        const auto start = values_of(p).begin() + static_cast<std::ptrdiff_t>(o) * run;
+        to.insert(to.end(), start, start + run);
       }
     }
+  };
+  if (known) {
+    std::visit(
+        [&](const auto& first) {
+          using Held = std::remove_cvref_t<decltype(first)>;
+          Held to;
+          join(to, [&](std::size_t p) -> const Held& { return std::get<Held>(*node.in(p).held); });
+          out.held = std::make_shared<const Values>(std::move(to));
+        },
+        *node.in(0).held);
+  } else {
+    std::vector<Tensor> held;
+    for (std::size_t p = 0; p < parts; ++p) held.push_back(node.in_registers(node.in(p)));
+    join(out.refs, [&](std::size_t p) -> const std::vector<Register>& { return held[p].refs; });
   }
   node.define(0, std::move(out));
 }
@@ -295,21 +308,22 @@ void transpose(NodeLowering& node) {
 
 std::span<const NamedOperator> shape_operators() noexcept {
   static constexpr auto operators = std::to_array<NamedOperator>({
-      {"Concat", concat},
-      {"Constant", constant},
-      {"ConstantOfShape", constant_of_shape},
-      {"Dropout", dropout},
-      {"Expand", expand},
-      {"Flatten", flatten},
-      {"Gather", gather},
-      {"Identity", identity},
-      {"Reshape", reshape},
-      {"Shape", shape},
-      {"Slice", slice},
-      {"Split", split},
-      {"Squeeze", squeeze},
-      {"Transpose", transpose},
-      {"Unsqueeze", unsqueeze},
+      {"Concat", concat, false},
+      {"Constant", constant, false},
+      {"ConstantOfShape", constant_of_shape, false},
+      {"Dropout", dropout, false},
+      {"Expand", expand, false},
+      {"Flatten", flatten, false},
+      {"Gather", gather, false},
+      {"Identity", identity, false},
+      {"Reshape", reshape, false},
+      {"Shape", shape, false},
+      {"Size", size, false},
+      {"Slice", slice, false},
+      {"Split", split, false},
+      {"Squeeze", squeeze, false},
+      {"Transpose", transpose, false},
+      {"Unsqueeze", unsqueeze, false},
   });
   return operators;
 }

@@ -40,16 +40,14 @@ class Folder {
 };
 
 void run(const kaspar::nodes::Program& program) {
-  constexpr std::size_t most_floats = 1u << 22;
-  const std::size_t floats = program.memory_floats();
-  if (floats > most_floats) return;
-  const auto release = [](float* memory) { ::operator delete[](memory, std::align_val_t{64}); };
-  const std::unique_ptr<float[], decltype(release)> memory(
-      new (std::align_val_t{64}) float[floats]{}, release);
-  program.prepare({memory.get(), floats});
-  program.run({memory.get(), floats});
+  constexpr std::size_t most_bytes = 1u << 24;
+  if (program.memory_bytes() > most_bytes) return;
+  const kaspar::nodes::ProgramMemory memory = program.make_memory();
+  program.run(memory.lanes());
   for (const kaspar::nodes::ProgramOutput& output : program.outputs) {
-    if (output.first + output.width > program.registers) std::abort();
+    const std::size_t end =
+        output.first + output.width * kaspar::nodes::registers_for(output.element);
+    if (end > program.registers) std::abort();
   }
 }
 

@@ -1,0 +1,183 @@
+// Products of matrices.
+#include <fmt/core.h>
+
+#include <array>
+#include <utility>
+#include <vector>
+
+#include "nodes/model/elementwise.hpp"
+#include "nodes/model/operators.hpp"
+
+namespace kaspar::nodes {
+namespace {
+
+/// [rows, depth] · [depth, columns], the right one constant.
+template <class T>
+class ConstantProduct final : public Kernel {
+ public:
+  /// `weights` is [columns, depth].
+  ConstantProduct(Register in, Register out, std::size_t rows, std::size_t depth,
+                  std::vector<T> weights)
+      : in_(in),
+        out_(out),
+        rows_(rows),
+        depth_(depth),
+        columns_(depth == 0 ? 0 : weights.size() / depth),
+        weights_(std::move(weights)) {}
+
+  void run(LaneMemory memory) const noexcept override {
+    for (std::size_t row = 0; row < rows_; ++row) {
+      const std::size_t in = in_ + row * depth_ * registers_of<T>;
+      for (std::size_t column = 0; column < columns_; ++column) {
+        const T* weights = weights_.data() + column * depth_;
+        Lane<T> sum = Lane<T>::Zero();
+        for (std::size_t i = 0; i < depth_; ++i) {
+          sum += weights[i] * memory.at<T>(in + i * registers_of<T>);
+        }
+        memory.at<T>(out_ + (row * columns_ + column) * registers_of<T>) = sum;
+      }
+    }
+  }
+
+ private:
+  Register in_, out_;
+  std::size_t rows_, depth_, columns_;
+  std::vector<T> weights_;
+};
+
+/// [rows, depth] · [depth, columns], both of the record.
+template <class T>
+class ComputedProduct final : public Kernel {
+ public:
+  /// `right` is [columns, depth].
+  ComputedProduct(Register left, Register right, Register out, std::size_t rows, std::size_t depth,
+                  std::size_t columns)
+      : left_(left), right_(right), out_(out), rows_(rows), depth_(depth), columns_(columns) {}
+
+  void run(LaneMemory memory) const noexcept override {
+    for (std::size_t row = 0; row < rows_; ++row) {
+      for (std::size_t column = 0; column < columns_; ++column) {
+        Lane<T> sum = Lane<T>::Zero();
+        for (std::size_t i = 0; i < depth_; ++i) {
+          sum += memory.at<T>(left_ + (row * depth_ + i) * registers_of<T>) *
+                 memory.at<T>(right_ + (column * depth_ + i) * registers_of<T>);
+        }
+        memory.at<T>(out_ + (row * columns_ + column) * registers_of<T>) = sum;
+      }
+    }
+  }
+
+ private:
+  Register left_, right_, out_;
+  std::size_t rows_, depth_, columns_;
+};
+
+/// Both without leading dimensions: [rows, depth] · [depth, columns]. The left one may have more
+/// rows than a matrix: all before its last dimension.
+Tensor multiply(NodeLowering& node, const Tensor& left, const Tensor& right, Dims dims) {
+  const auto depth = static_cast<std::size_t>(right.dims[0]);
+  const auto columns = static_cast<std::size_t>(right.dims[1]);
+  const std::size_t rows = depth == 0 ? 0 : left.size() / depth;
+  if (depth == 0) node.unsupported("over no elements");
+  node.charge(depth * columns);  // once more for each node that uses them
+  const Tensor turned = node.transposed(right, {1, 0});
+  Tensor out = node.new_tensor(std::move(dims), left.element);
+  with_lane_type(left.element, [&]<class T>(T) {
+    if constexpr (std::is_floating_point_v<T>) {
+      if (right.known()) {
+        node.emit<ConstantProduct<T>>(node.contiguous(left), NodeLowering::first_of(out), rows,
+                                      depth, turned.values<T>());
+      } else {
+        node.emit<ComputedProduct<T>>(node.contiguous(left), node.contiguous(turned),
+                                      NodeLowering::first_of(out), rows, depth, columns);
+      }
+    }
+  });
+  return out;
+}
+
+/// The matrix at place `i` of those that the leading dimensions count.
+Tensor matrix_at(NodeLowering& node, const Tensor& stack, std::size_t i) {
+  const std::size_t rank = stack.dims.size();
+  const Dims dims{stack.dims[rank - 2], stack.dims[rank - 1]};
+  const auto start = static_cast<std::int64_t>(i * product(dims, 0, 2));
+  return node.ordered(stack, dims, node.walk(dims, strides_of(dims), start));
+}
+
+/// As NumPy's matmul.
+void mat_mul(NodeLowering& node) {
+  Tensor left = node.floats_in(0);
+  Tensor right = node.floats_in(1);
+  if (left.element != right.element) node.damaged("operands of different types");
+  if (left.dims.empty() || right.dims.empty()) node.damaged("an operand without dimensions");
+  const bool row = left.dims.size() == 1;
+  const bool column = right.dims.size() == 1;
+  if (row) left.dims.insert(left.dims.begin(), 1);
+  if (column) right.dims.push_back(1);
+  const std::size_t lead = left.dims.size() - 2;
+  const std::size_t right_lead = right.dims.size() - 2;
+  if (left.dims.back() != right.dims[right_lead]) {
+    node.damaged(fmt::format("{} times {}", text(left.dims), text(right.dims)));
+  }
+  Dims outer = node.broadcast(Dims(left.dims.begin(), left.dims.end() - 2),
+                              Dims(right.dims.begin(), right.dims.end() - 2));
+  Dims dims = outer;
+  if (!row) dims.push_back(left.dims[lead]);
+  if (!column) dims.push_back(right.dims.back());
+  if (product(right.dims, 0, right_lead) == 1 && lead >= right_lead) {
+    right.dims = {right.dims[right_lead], right.dims.back()};
+    node.checked_size(dims);
+    return node.define(0, multiply(node, left, right, std::move(dims)));
+  }
+  Dims left_dims = outer;
+  Dims right_dims = outer;
+  left_dims.insert(left_dims.end(), left.dims.end() - 2, left.dims.end());
+  right_dims.insert(right_dims.end(), right.dims.end() - 2, right.dims.end());
+  left = node.expanded(left, left_dims);
+  right = node.expanded(right, right_dims);
+  Tensor out{.dims = std::move(dims), .element = left.element};
+  for (std::size_t i = 0; i < product(outer, 0, outer.size()); ++i) {
+    const Tensor a = matrix_at(node, left, i);
+    const Tensor b = matrix_at(node, right, i);
+    const Tensor part = multiply(node, a, b, {a.dims[0], b.dims[1]});
+    out.refs.insert(out.refs.end(), part.refs.begin(), part.refs.end());
+  }
+  node.define(0, std::move(out));
+}
+
+void gemm(NodeLowering& node) {
+  Tensor left = node.floats_in(0);
+  Tensor right = node.floats_in(1);
+  if (left.dims.size() != 2 || right.dims.size() != 2) node.damaged("an operand that is no matrix");
+  if (left.element != right.element) node.damaged("operands of different types");
+  if (node.integer("transA", 0) != 0) left = node.transposed(left, {1, 0});
+  if (node.integer("transB", 0) != 0) right = node.transposed(right, {1, 0});
+  if (left.dims[1] != right.dims[0]) {
+    node.damaged(fmt::format("{} times {}", text(left.dims), text(right.dims)));
+  }
+  Tensor out = multiply(node, left, right, {left.dims[0], right.dims[1]});
+  const auto scaled = [&](const Tensor& from, float by) {
+    return by == 1 ? from : combine(node, Binary::Mul, from, scalar(from, by));
+  };
+  out = scaled(out, node.number("alpha", 1));
+  if (node.has(2)) {
+    const Tensor bias = scaled(node.in(2), node.number("beta", 1));
+    if (node.broadcast(out.dims, bias.dims) != out.dims) {
+      node.damaged("a third operand that is too large");
+    }
+    out = combine(node, Binary::Add, out, bias);
+  }
+  node.define(0, std::move(out));
+}
+
+}  // namespace
+
+std::span<const NamedOperator> matrix_operators() noexcept {
+  static constexpr auto operators = std::to_array<NamedOperator>({
+      {"Gemm", gemm},
+      {"MatMul", mat_mul},
+  });
+  return operators;
+}
+
+}  // namespace kaspar::nodes
