@@ -95,8 +95,9 @@ struct RecurrentLayer {
     accumulate(memory, all, row(gate) + inputs, hidden, units);
     return all;
   }
+  [[nodiscard]] bool plain() const noexcept { return clip == std::numeric_limits<T>::infinity(); }
   [[nodiscard]] Lane<T> activated(std::size_t which, const Lane<T>& sum) const noexcept {
-    if (clip == std::numeric_limits<T>::infinity()) return activations[which](sum);
+    if (plain()) return activations[which](sum);
     return activations[which](Lane<T>(sum.max(-clip).min(clip)));
   }
   void put(LaneMemory memory, std::size_t now, std::size_t unit,
@@ -115,13 +116,21 @@ class LstmKernel final : public Kernel {
       : layer_(std::move(layer)),
         cell_(cell),
         peepholes_(std::move(peepholes)),
-        input_forget_(input_forget) {}
+        input_forget_(input_forget),
+        plain_(peepholes_.empty() && !input_forget && layer_.plain() &&
+               layer_.activations[0].kind == Activation::Kind::Sigmoid &&
+               layer_.activations[1].kind == Activation::Kind::Tanh &&
+               layer_.activations[2].kind == Activation::Kind::Tanh) {}
 
   void run(LaneMemory memory) const noexcept override {
     const RecurrentLayer<T>& l = layer_;
     for (std::size_t done = 0; done < l.steps; ++done) {
       const std::size_t now = l.step(done);
       const std::size_t input = l.input_of(now);
+      if (plain_) {
+        plain_step(memory, now, input);
+        continue;
+      }
       for (std::size_t gate = 0; gate < 4 * l.units; ++gate) {
         memory.at<T>(l.scratch + gate * l.each) = l.sum(memory, gate, input);
       }
@@ -130,6 +139,26 @@ class LstmKernel final : public Kernel {
   }
 
  private:
+  /// What nearly all LSTMs are, without asking at each gate.
+  void plain_step(LaneMemory memory, std::size_t now, std::size_t input) const noexcept {
+    const RecurrentLayer<T>& l = layer_;
+    for (std::size_t gate = 0; gate < 3 * l.units; ++gate) {
+      memory.at<T>(l.scratch + gate * l.each) = l.sum(memory, gate, input).logistic();
+    }
+    for (std::size_t gate = 3 * l.units; gate < 4 * l.units; ++gate) {
+      memory.at<T>(l.scratch + gate * l.each) = l.sum(memory, gate, input).tanh();
+    }
+    for (std::size_t unit = 0; unit < l.units; ++unit) {
+      const auto gate = [&](std::size_t which) {
+        return memory.at<T>(l.scratch + (which * l.units + unit) * l.each);
+      };
+      auto cell = memory.at<T>(cell_ + unit * l.each);
+      const Lane<T> next = gate(2) * cell + gate(0) * gate(3);
+      cell = next;
+      l.put(memory, now, unit, gate(1) * next.tanh());
+    }
+  }
+
   void step(LaneMemory memory, std::size_t now, std::size_t unit) const noexcept {
     const RecurrentLayer<T>& l = layer_;
     const auto gate = [&](std::size_t which) {
@@ -154,6 +183,7 @@ class LstmKernel final : public Kernel {
   Register cell_;
   std::vector<T> peepholes_;
   bool input_forget_;
+  bool plain_;
 };
 
 /// Gates in the order z r h.
