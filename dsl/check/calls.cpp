@@ -36,10 +36,12 @@ ExpressionChecker::Result ExpressionChecker::call(const Node& node) {
     }
     return std::nullopt;
   }
-  if (const FunctionDescriptor* function = program_.registry.find_function(name.text)) {
+  const auto own = file_.by_name.find(name.text);
+  const bool redefined = own != file_.by_name.end() && own->second.damaged;
+  if (const auto* function = program_.registry.find_function(name.text);
+      function != nullptr && !redefined) {
     return builtin_call(node, *function);
   }
-  const auto own = file_.by_name.find(name.text);
   const bool qualified = name.text.find('.') != std::string::npos;
   if (!qualified &&
       (own == file_.by_name.end() || (own->second.kind != Definition::Kind::Function &&

@@ -65,6 +65,8 @@ void ItemChecker::define_item(std::size_t index, const ast::Item& item) {
       report_.error(DiagnosticCode::K0202, function->name.span,
                     fmt::format("`{}` is a function of the language", function->name.text),
                     "choose another name");
+      file_.enter(function->name,
+                  {.kind = Definition::Kind::Unknown, .damaged = true, .used = true});
       return;
     }
     enter(item, function->name, Definition::Kind::Function, program_.functions.size());

@@ -49,7 +49,13 @@ std::optional<std::string> replace(std::vector<EndpointPlan>& endpoints,
     const NodeDescriptor* node = registry.find(role, replacement.kind);
     if (node == nullptr) return fmt::format("unknown kind of {} `{}`", what, replacement.kind);
     found->node = node;
-    found->params = replacement.params;
+    // What the file says of its lines, `header` and `show_key`, is true of the other file's too.
+    Params params = replacement.params;
+    for (const ParamDescriptor& param : node->params) {
+      const auto said = found->params.find(param.name);
+      if (said != found->params.end()) params.try_emplace(said->first, said->second);
+    }
+    found->params = std::move(params);
   }
   return std::nullopt;
 }

@@ -56,12 +56,16 @@ void write_around(OutputLayout& layout) {
   if (json) layout.after.append(open.size() + 1, '}');
 }
 
+Expression meta_bytes(MetaField field, std::string_view text) {
+  return {.kind = Expression::Kind::Meta,
+          .type = {.scalar = ScalarType::Bytes, .optional = true},
+          .meta = field,
+          .text = std::string{text}};
+}
+
 OutputLayout layout_of(const StageCall& call) {
   OutputLayout layout;
-  layout.key = Expression{.kind = Expression::Kind::Meta,
-                          .type = {.scalar = ScalarType::Bytes, .optional = true},
-                          .meta = MetaField::Key,
-                          .text = "meta.key"};
+  layout.key = meta_bytes(MetaField::Key, "meta.key");
   for (const Operand& operand : call.operands) {
     if (operand.role == "key") layout.key = operand.expression;
     if (operand.role == "value") {
@@ -71,6 +75,10 @@ OutputLayout layout_of(const StageCall& call) {
     if (operand.role.starts_with(header_role)) {
       layout.headers.push_back({operand.role.substr(header_role.size()), operand.expression});
     }
+  }
+  if (layout.fields.empty() && call.input.columns.empty()) {
+    layout.single = true;  // nothing was parsed: the record goes on as it came
+    layout.fields.push_back({.expression = meta_bytes(MetaField::Value, "meta.value")});
   }
   if (layout.fields.empty()) {
     for (std::size_t i = 0; i < call.input.columns.size(); ++i) {
@@ -129,7 +137,8 @@ void register_output(NodeRegistry& registry) {
        .documentation =
            "Numbers are written in the shortest form that reads back, timestamps as RFC 3339, "
            "durations as in the language, bytes as text where they are UTF-8 and else as "
-           "`base64:…`. Null is `null` in JSON, empty in CSV; as the whole value of `format: text` "
+           "`base64:…`. A row without columns is written as the record that was read. Null is "
+           "`null` in JSON, empty in CSV; as the whole value of `format: text` "
            "it makes a record without a value (a tombstone), as the key one without a key. In JSON "
            "the result `y` of a model is an object. In CSV a vector takes as many fields as it is "
            "wide. A number that is not finite fails the row with K0904.\n",

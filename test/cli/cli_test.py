@@ -453,6 +453,15 @@ class Run(unittest.TestCase):
             self.assertEqual([(letter["code"], letter["raw"], letter["offset"]) for letter in letters],
                              [("K0901", "1,2,3", 120), ("K0901", "", 121)])
 
+    def test_a_file_in_place_of_another_is_read_and_written_alike(self):
+        file = self.write("named.pipe", 'pipe 1\nschema Row { id: string from "name" }\n'
+                          'source rows = file { path: "no-such-rows.csv", header: true }\n'
+                          'sink out = file { path: "no-such-folder/out", show_key: true }\n'
+                          'on error fail\nfrom rows |> parse csv as Row |> to out { key: id, value: id }\n')
+        rows = self.write("rows.csv", "n,name\n1,a\n")
+        result = kaspar("run", file, "--source", f"rows=file:{rows}", "--sink", "out=stdout")
+        self.assertEqual((result.returncode, result.stdout), (0, "key = a value = a\n"), result.stderr)
+
     def test_eval_repeats_the_evaluation(self):
         result = kaspar("eval", str(PIPELINE), str(PIPELINE.parent / "sample-rows.csv"))
         self.assertEqual(result.returncode, 0, result.stderr)
