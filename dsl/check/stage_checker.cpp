@@ -204,6 +204,7 @@ void StageChecker::keep(const NodeDescriptor& node) {
   kept.present = scope_.present;
   kept.unknown = scope_.unknown;
   std::set<std::string> named;
+  std::set<std::string> meant;
   for (const ast::Entry& entry : stage_.columns) {
     const std::string& name = entry.name.text;
     if (name.empty()) continue;
@@ -229,6 +230,7 @@ void StageChecker::keep(const NodeDescriptor& node) {
         if (names.empty() || names.back() != whole) names.push_back(whole);
       }
       report_.unknown(entry.name.span, "column", name, names);
+      meant.emplace(did_you_mean(name, names));
       continue;
     }
     if (scope_.poisoned.contains(name)) kept.poisoned.insert(name);
@@ -238,6 +240,9 @@ void StageChecker::keep(const NodeDescriptor& node) {
       kept.columns.columns.push_back(column);
       kept.slots.push_back(scope_.slots[i]);
     }
+  }
+  for (const std::string& name : meant) {
+    if (!name.empty() && !kept.has(name)) kept.poisoned.insert(name);  // misspelt, it was reported
   }
   scope_ = std::move(kept);
   finish(std::move(plan), false);

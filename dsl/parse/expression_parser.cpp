@@ -267,6 +267,10 @@ NodePtr ExpressionParser::primary() {
       node->kind = Node::Kind::Null;
       break;
     case TokenKind::Name:
+      if (cursor_.at_item()) {
+        cursor_.fail_expected("an expression");
+        return node;
+      }
       node->kind = Node::Kind::Name;
       node->text = std::string{cursor_.text()};
       node->text_span = token.span;

@@ -71,6 +71,12 @@ std::expected<std::shared_ptr<const Resource>, Issue> load_onnx(const std::strin
     return std::unexpected(
         param_issue(DiagnosticCode::K0302, "tolerance", "a tolerance is not negative", {}));
   }
+  std::vector<std::string> labels = labels_of(params);
+  if (labels.empty() && params.contains("labels")) {
+    return std::unexpected(
+        param_issue(DiagnosticCode::K0402, "labels", "the list of labels is empty",
+                    "give each class one label, in the model's order, or leave `labels` out"));
+  }
   auto graph = read_onnx(path);
   if (!graph) return std::unexpected(std::move(graph.error()));
   std::vector<std::size_t> widths;
@@ -79,7 +85,6 @@ std::expected<std::shared_ptr<const Resource>, Issue> load_onnx(const std::strin
     widths.push_back(natural_width(input));
     natural = natural && widths.back() != 0;
   }
-  std::vector<std::string> labels = labels_of(params);
   std::vector<std::string> remarks;
   if (!natural) {
     return std::make_shared<const ModelResource>(std::move(*graph), std::move(labels),

@@ -86,11 +86,11 @@ std::expected<void, Issue> choose_outputs(AppliedModel& applied, const std::stri
   applied.classes = !classes.empty() ? classes.size() : width == 1 ? 2 : width;
   const std::vector<std::string>& labels = applied.model->labels();
   if (!labels.empty() && labels.size() != applied.classes) {
-    Issue issue = param_issue(
-        DiagnosticCode::K0402, "labels",
-        fmt::format("{} labels for a model with {} classes", labels.size(), applied.classes),
-        "give each class one label, in the model's order");
-    issue.label = fmt::format("{} labels", labels.size());
+    Issue issue = param_issue(DiagnosticCode::K0402, "labels",
+                              fmt::format("{} label{} for a model with {} classes", labels.size(),
+                                          labels.size() == 1 ? "" : "s", applied.classes),
+                              "give each class one label, in the model's order");
+    issue.label = fmt::format("{} label{}", labels.size(), labels.size() == 1 ? "" : "s");
     issue.notes.push_back(
         !classes.empty() ? fmt::format("its own are `{}`", fmt::join(names_of(classes), "`, `"))
                          : fmt::format("its output `{}` has {} value{}", out->name, width,

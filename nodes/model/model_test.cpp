@@ -204,6 +204,11 @@ TEST_CASE("labels must be as many as the classes") {
   CHECK(model.error().code == DiagnosticCode::K0402);
   CHECK(model.error().place.part == IssuePlace::Part::Param);
   CHECK(model.error().place.name == "labels");
+  const auto none = kaspar::test::nodes()
+                        .find(NodeRole::Model, "onnx")
+                        ->load_model(fixtures + "lstm-rows.onnx", {{"labels", Value{ValueList{}}}});
+  REQUIRE_FALSE(none);
+  CHECK(none.error().code == DiagnosticCode::K0402);
 }
 
 TEST_CASE("an operator that is not executed is named with its node") {
