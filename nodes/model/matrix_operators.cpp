@@ -1,4 +1,5 @@
-// Products of matrices.
+#include "nodes/model/matrix_operators.hpp"
+
 #include <fmt/core.h>
 
 #include <array>
@@ -72,8 +73,8 @@ class ComputedProduct final : public Kernel {
   std::size_t rows_, depth_, columns_;
 };
 
-/// Both without leading dimensions: [rows, depth] · [depth, columns]. The left one may have more
-/// rows than a matrix: all before its last dimension.
+}  // namespace
+
 Tensor multiply(NodeLowering& node, const Tensor& left, const Tensor& right, Dims dims) {
   const auto depth = static_cast<std::size_t>(right.dims[0]);
   const auto columns = static_cast<std::size_t>(right.dims[1]);
@@ -95,6 +96,8 @@ Tensor multiply(NodeLowering& node, const Tensor& left, const Tensor& right, Dim
   });
   return out;
 }
+
+namespace {
 
 /// The matrix at place `i` of those that the leading dimensions count.
 Tensor matrix_at(NodeLowering& node, const Tensor& stack, std::size_t i) {

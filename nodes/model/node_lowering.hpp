@@ -109,6 +109,10 @@ class NodeLowering {
   Tensor expanded(const Tensor& from, const Dims& dims);
   Tensor transposed(const Tensor& from, const std::vector<std::size_t>& axes);
 
+  /// `places` of the elements along the axis, in the shape `dims`: integers, counted from the end
+  /// where negative. One outside that a record computes fails its row.
+  Tensor picked(const Tensor& from, std::size_t axis, const Tensor& places, Dims dims);
+
   /// Computes with `lower` what a node's known inputs give: runs it once, here and now. Its outputs
   /// are known afterwards.
   void fold(const std::function<void(NodeLowering&)>& lower);

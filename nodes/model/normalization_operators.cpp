@@ -1,4 +1,5 @@
-// Operators that bring values to a common scale: normalizations and softmax.
+#include "nodes/model/normalization_operators.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -59,23 +60,33 @@ class SoftmaxKernel final : public Kernel {
   bool logarithm_;
 };
 
+}  // namespace
+
+Tensor softmax_over(NodeLowering& node, const Tensor& from, std::size_t first, std::size_t last,
+                    bool logarithm) {
+  const std::size_t rank = from.dims.size();
+  Tensor out = node.new_tensor(from.dims, from.element);
+  with_lane_type(from.element, [&]<class T>(T) {
+    if constexpr (std::is_floating_point_v<T>) {
+      node.emit<SoftmaxKernel<T>>(node.contiguous(from), NodeLowering::first_of(out),
+                                  product(from.dims, 0, first), product(from.dims, first, last),
+                                  product(from.dims, last, rank), logarithm);
+    }
+  });
+  out.classes = from.classes;
+  return out;
+}
+
+namespace {
+
 void softmax(NodeLowering& node) {
   const Tensor& from = node.floats_in(0);
   const bool flattens = node.opset() < 13;
   const std::size_t rank = from.dims.size();
   if (from.size() == 0 || rank == 0) node.unsupported("on this tensor");
   const std::size_t axis = node.axis_of(node.integer("axis", flattens ? 1 : -1), rank);
-  Tensor out = node.new_tensor(from.dims, from.element);
-  with_lane_type(from.element, [&]<class T>(T) {
-    if constexpr (std::is_floating_point_v<T>) {
-      node.emit<SoftmaxKernel<T>>(
-          node.contiguous(from), NodeLowering::first_of(out), product(from.dims, 0, axis),
-          product(from.dims, axis, flattens ? rank : axis + 1),
-          flattens ? 1 : product(from.dims, axis + 1, rank), node.op() == "LogSoftmax");
-    }
-  });
-  out.classes = from.classes;
-  node.define(0, std::move(out));
+  node.define(
+      0, softmax_over(node, from, axis, flattens ? rank : axis + 1, node.op() == "LogSoftmax"));
 }
 
 void batch_normalization(NodeLowering& node) {

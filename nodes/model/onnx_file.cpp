@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <cstring>
@@ -133,8 +134,11 @@ class Reader {
     for (const auto& opset : model.opset_import()) {
       if (opset.domain().empty() || opset.domain() == "ai.onnx") graph.opset = opset.version();
     }
-    if (graph.opset < 1) throw Refused{"it names no version of ONNX's operators"};
     read_graph(model.graph(), graph);
+    // Models of trees alone may name the version of ai.onnx.ml only.
+    const bool own = std::ranges::any_of(
+        graph.nodes, [](const GraphNode& node) { return !node.op.contains('.'); });
+    if (own && graph.opset < 1) throw Refused{"it names no version of ONNX's operators"};
     graph.bytes = weights_;
     return graph;
   }

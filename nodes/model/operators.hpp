@@ -32,6 +32,14 @@ struct NamedOperator {
 
 /// All of them, by name.
 [[nodiscard]] std::span<const NamedOperator> all_operators();
+/// ai.onnx.ml: what scales, fills, picks and weighs columns.
+[[nodiscard]] std::span<const NamedOperator> linear_operators() noexcept;
+/// ai.onnx.ml: categories and their numbers, and what picks by a computed place.
+[[nodiscard]] std::span<const NamedOperator> category_operators() noexcept;
+/// ai.onnx.ml: forests and boosted trees.
+[[nodiscard]] std::span<const NamedOperator> tree_operators() noexcept;
+/// ai.onnx.ml: support vector machines.
+[[nodiscard]] std::span<const NamedOperator> support_vector_operators() noexcept;
 /// null: it is not executed.
 [[nodiscard]] const NamedOperator* find_operator(std::string_view name);
 

@@ -83,28 +83,12 @@ void gather(NodeLowering& node) {
   const Tensor& from = node.in(0);
   const Tensor& indexes = node.in(1);
   const std::size_t axis = node.axis_of(node.integer("axis", 0), from.dims.size());
-  const Dims wanted = node.known_integers(1);
-  const std::size_t outer = product(from.dims, 0, axis);
-  const auto count = static_cast<std::int64_t>(from.dims[axis]);
-  const std::size_t inner = product(from.dims, axis + 1, from.dims.size());
+  if (!indexes.integer()) node.damaged("indexes that are no integers");
   Dims dims(from.dims.begin(), from.dims.begin() + static_cast<std::ptrdiff_t>(axis));
   dims.insert(dims.end(), indexes.dims.begin(), indexes.dims.end());
   dims.insert(dims.end(), from.dims.begin() + static_cast<std::ptrdiff_t>(axis) + 1,
               from.dims.end());
-  Order order;
-  order.reserve(node.checked_size(dims));
-  for (std::size_t o = 0; o < outer; ++o) {
-    for (const std::int64_t index : wanted) {
-      if (index < -count || index >= count)
-        node.damaged(fmt::format("index {} of {}", index, count));
-      const auto at = static_cast<std::size_t>(index < 0 ? index + count : index);
-      for (std::size_t i = 0; i < inner; ++i) {
-        order.push_back(
-            static_cast<std::uint32_t>((o * static_cast<std::size_t>(count) + at) * inner + i));
-      }
-    }
-  }
-  node.define(0, node.ordered(from, dims, order));
+  node.define(0, node.picked(from, axis, indexes, std::move(dims)));
 }
 
 void unsqueeze(NodeLowering& node) {
