@@ -62,7 +62,12 @@ class ProgramChecker {
   void runs() {
     const bool any = std::ranges::any_of(main().file.items, [](const ast::Item& item) {
       const auto* chain = std::get_if<ast::Chain>(&item.data);
-      return chain != nullptr && chain->stream.empty();
+      if (chain == nullptr) return false;
+      // A stream that ends as a chain does was reported as that.
+      return chain->stream.empty() ||
+             std::ranges::any_of(chain->stages, [](const ast::Stage& stage) {
+               return stage.word.text == "to" || stage.word.text == "route";
+             });
     });
     // What is damaged may have been meant to run.
     if (any || syntax_errors_) return;

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -236,8 +237,34 @@ class Lexer {
       return push(TokenKind::Float, begin, value);
     }
     const std::optional<std::int64_t> value = integer(plain);
+    if (!value && plain == "9223372036854775808" && after_sign()) {
+      return push(TokenKind::Integer, begin, std::numeric_limits<std::int64_t>::min());
+    }
     if (!value) return out_of_range(begin);
     push(TokenKind::Integer, begin, *value);
+  }
+
+  /// Whether the token before is a `-` that subtracts from nothing.
+  [[nodiscard]] bool after_sign() const {
+    const std::vector<Token>& tokens = buffer_.tokens;
+    if (tokens.empty() || tokens.back().kind != TokenKind::Minus) return false;
+    if (tokens.size() == 1) return true;
+    switch (tokens[tokens.size() - 2].kind) {
+      case TokenKind::Name:
+      case TokenKind::Integer:
+      case TokenKind::Float:
+      case TokenKind::Duration:
+      case TokenKind::String:
+      case TokenKind::True:
+      case TokenKind::False:
+      case TokenKind::Null:
+      case TokenKind::CloseParen:
+      case TokenKind::CloseBracket:
+      case TokenKind::Error:
+        return false;
+      default:
+        return true;
+    }
   }
 
   static std::optional<std::int64_t> integer(std::string_view plain) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <utility>
 
 #include "dsl/parse/parse.hpp"
@@ -193,7 +194,15 @@ NodePtr ExpressionParser::unary() {
     return error();
   }
   NodePtr node = make(Node::Kind::Negate, cursor_.advance().span);
+  // The least i64, which is none without its sign.
+  const bool least =
+      cursor_.is(TokenKind::Integer) && cursor_.tokens().value<std::int64_t>(cursor_.peek()) ==
+                                            std::numeric_limits<std::int64_t>::min();
   node->children.push_back(unary());
+  if (least && node->children.back()->kind == Node::Kind::Integer) {
+    node->children.back()->span.begin = node->span.begin;
+    return std::move(node->children.back());
+  }
   node->span.end = node->children.back()->span.end;
   grow(*node);
   return node;
