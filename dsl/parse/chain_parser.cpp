@@ -69,6 +69,15 @@ bool ChainParser::without_mark(ast::Chain& chain) {
     chain.stages.push_back(stage(cursor_.peek().span));
     return true;
   }
+  if (cursor_.is(TokenKind::Name) && cursor_.is(TokenKind::Name, 1) && !chain.stages.empty() &&
+      !did_you_mean(cursor_.text(), {"else"}).empty()) {
+    cursor_.complain_at(cursor_.peek().span,
+                        fmt::format("expected `|>` or an item, found `{}`", cursor_.text()),
+                        "did you mean `else`?");
+    cursor_.advance();
+    chain.stages.back().on_error = cursor_.expect_name("a sink, `drop` or `fail`");
+    return true;
+  }
   // An item of an unknown word or without what it needs, not what the stage before would go on
   // with.
   const bool item = cursor_.is(TokenKind::Name, 1) || cursor_.is(TokenKind::String, 1) ||
@@ -76,7 +85,9 @@ bool ChainParser::without_mark(ast::Chain& chain) {
   if (cursor_.is(TokenKind::Name) && item) return false;
   const Span start = cursor_.peek().span;
   cursor_.fail_expected("`|>` or an item",
-                        cursor_.is(TokenKind::Arrow) ? "a stage starts with `|>`" : "");
+                        cursor_.is(TokenKind::Arrow) || cursor_.is(TokenKind::Greater)
+                            ? "a stage starts with `|>`"
+                            : "");
   // Another sign in place of `|>`, as `|` or `->`: the stage itself is as meant.
   constexpr std::size_t longest_mark = 2;
   for (std::size_t length = 1; length <= longest_mark; ++length) {
