@@ -38,6 +38,8 @@ std::string_view wanted(ParamKind kind) {
       return "a table, written `{ a = 1 }`";
     case ParamKind::Fields:
       return "an expression, or fields, written `{ a, b = x + 1 }`";
+    case ParamKind::Expressions:
+      return "a table of expressions, written `{ \"a\" = x }`";
     default:
       return "an expression";
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -171,7 +172,16 @@ class TestChecker {
         error_text(name, *entry, made);
       }
     }
-    if (!several) return plan.expectations.push_back(std::move(made));
+    const bool both =
+        nothing_.try_emplace(expect.endpoint.text, expect.none).first->second != expect.none;
+    if (both) {
+      report_.error(DiagnosticCode::K0202, expect.endpoint.span,
+                    fmt::format("the test expects records of `{}`, and none", expect.endpoint.text),
+                    "leave out one of the two");
+      fine_ = false;
+    }
+    made.none = made.none || (several && lines.empty());
+    if (!several || made.none) return plan.expectations.push_back(std::move(made));
     for (std::string& line : lines) {
       made.value = TestValue{.kind = TestValue::Kind::Text, .text = std::move(line)};
       plan.expectations.push_back(made);
@@ -360,6 +370,7 @@ class TestChecker {
   FileDefinitions& file_;
   Report& report_;
   bool fine_ = true;
+  std::map<std::string, bool> nothing_;  // by sink: whether `none` is expected of it
 };
 
 }  // namespace
