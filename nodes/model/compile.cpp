@@ -14,7 +14,7 @@
 namespace kaspar::nodes {
 namespace {
 
-void add_input(NodeLowering& lowering, const GraphPort& port, std::size_t width) {
+void add_input(NodeLowering& lowering, const GraphPort& port, std::size_t width, InputBatch kind) {
   const std::string shape = shape_text(port);
   const auto wrong = [&](const std::string& why, std::string help = {}) {
     lowering.refuse(DiagnosticCode::K0401,
@@ -27,8 +27,10 @@ void add_input(NodeLowering& lowering, const GraphPort& port, std::size_t width)
   std::size_t solved = dims.size();
   std::size_t product = 1;
   for (std::size_t i = 0; i < dims.size(); ++i) {
-    if (dims[i] > 0) {
-      if (static_cast<std::size_t>(dims[i]) > most_registers / product) wrong("is too large");
+    if (dims[i] > 0 || (dims[i] == 0 && kind == InputBatch::Kept)) {
+      if (product != 0 && static_cast<std::size_t>(dims[i]) > most_registers / product) {
+        wrong("is too large");
+      }
       product *= static_cast<std::size_t>(dims[i]);
     } else if (batch == dims.size()) {
       batch = i;
@@ -39,7 +41,9 @@ void add_input(NodeLowering& lowering, const GraphPort& port, std::size_t width)
     }
   }
   std::string note;
-  if (batch == dims.size()) {
+  if (kind == InputBatch::Kept) {
+    if (batch != dims.size()) wrong("has free dimensions");
+  } else if (batch == dims.size()) {
     // The second: [60,1,1], a sequence-first model exported for one record.
     if (!dims.empty() && dims[0] == 1) {
       note = "its fixed first dimension of 1 is the batch";
@@ -97,11 +101,12 @@ void lower(NodeLowering& lowering, const GraphNode& node) {
 
 }  // namespace
 
-std::expected<Program, Issue> compile(const Graph& graph, std::span<const std::size_t> widths) {
+std::expected<Program, Issue> compile(const Graph& graph, std::span<const std::size_t> widths,
+                                      InputBatch batch) {
   try {
     NodeLowering lowering(graph.opset);
     for (std::size_t i = 0; i < graph.inputs.size(); ++i) {
-      add_input(lowering, graph.inputs[i], widths[i]);
+      add_input(lowering, graph.inputs[i], widths[i], batch);
     }
     for (const auto& [name, constant] : graph.initializers) {
       lowering.charge(constant.size());

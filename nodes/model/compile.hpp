@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <expected>
 #include <span>
 
@@ -11,12 +12,17 @@
 
 namespace kaspar::nodes {
 
+/// Whether inputs have a dimension for the batch, of which a record is one, or are as a whole what
+/// is computed at once.
+enum class InputBatch : std::uint8_t { Stripped, Kept };
+
 /// Compiles for inputs that take so many values each from a record. All plumbing over shapes and
 /// constants is computed here. An input that cannot take its width is K0401; an operator or a
 /// variant of one that is not executed is K0404; a graph that contradicts itself is K0405; one that
 /// needs too many registers is K0407. The issue's place is the node.
 [[nodiscard]] std::expected<Program, Issue> compile(const Graph& graph,
-                                                    std::span<const std::size_t> widths);
+                                                    std::span<const std::size_t> widths,
+                                                    InputBatch batch = InputBatch::Stripped);
 
 /// What an input takes from a record if only its batch dimension is free; 0 if it depends.
 [[nodiscard]] std::size_t natural_width(const GraphPort& input) noexcept;

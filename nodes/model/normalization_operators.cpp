@@ -45,10 +45,11 @@ class SoftmaxKernel final : public Kernel {
       sum += power;
       if (!logarithm_) out(i) = power;
     }
-    const Lane<T> log_sum = largest + sum.log();
+    const Lane<T> log_sum = sum.log();
     for (std::size_t i = 0; i < count_; ++i) {
       if (logarithm_) {
-        out(i) = in(i)-log_sum;
+        const Lane<T> below = in(i)-largest;  // first: a large number keeps its digits
+        out(i) = below - log_sum;
       } else {
         out(i) /= sum;
       }
@@ -117,29 +118,37 @@ void batch_normalization(NodeLowering& node) {
   node.define(0, combine(node, Binary::Add, scaled, held(std::move(shift))));
 }
 
-/// (x - mean) / sqrt(variance + epsilon) over the dimensions that are gone.
-Tensor standardized(NodeLowering& node, const Tensor& x, const Axes& gone) {
-  const Tensor centred =
-      combine(node, Binary::Sub, x, reduced(node, Reduction::Mean, x, gone, true));
+struct Standardized {
+  Tensor values;  // (x - mean) / deviation
+  Tensor mean;
+  Tensor deviation;  // sqrt(variance + epsilon)
+};
+
+/// Over the dimensions that are gone.
+Standardized standardized(NodeLowering& node, const Tensor& x, const Axes& gone) {
+  Tensor mean = reduced(node, Reduction::Mean, x, gone, true);
+  const Tensor centred = combine(node, Binary::Sub, x, mean);
   const Tensor variance =
       reduced(node, Reduction::Mean, combine(node, Binary::Mul, centred, centred), gone, true);
-  const Tensor deviation =
+  Tensor deviation =
       apply_unary(node, Unary::Sqrt,
                   combine(node, Binary::Add, variance, scalar(x, node.number("epsilon", 1e-5F))));
-  return combine(node, Binary::Div, centred, deviation);
+  return {combine(node, Binary::Div, centred, deviation), std::move(mean), std::move(deviation)};
 }
 
 void layer_normalization(NodeLowering& node) {
   const Tensor& x = node.floats_in(0);
-  if (node.wants(1) || node.wants(2)) node.unsupported("with outputs of mean or deviation");
   Axes gone(x.dims.size(), false);
   for (std::size_t d = node.axis_of(node.integer("axis", -1), gone.size()); d < gone.size(); ++d) {
     gone[d] = true;
   }
-  Tensor out = combine(node, Binary::Mul, standardized(node, x, gone), node.in(1));
+  const Standardized standard = standardized(node, x, gone);
+  Tensor out = combine(node, Binary::Mul, standard.values, node.in(1));
   if (node.has(2)) out = combine(node, Binary::Add, out, node.in(2));
   if (out.dims != x.dims) node.damaged("a scale or bias that is too large");
   node.define(0, std::move(out));
+  node.define(1, standard.mean);
+  if (node.wants(2)) node.define(2, apply_unary(node, Unary::Reciprocal, standard.deviation));
 }
 
 void instance_normalization(NodeLowering& node) {
@@ -149,8 +158,8 @@ void instance_normalization(NodeLowering& node) {
   gone[0] = gone[1] = false;
   Dims dims(x.dims.size() - 1, 1);
   dims[0] = x.dims[1];
-  const Tensor scaled =
-      combine(node, Binary::Mul, standardized(node, x, gone), node.reshaped(node.in(1), dims));
+  const Tensor scaled = combine(node, Binary::Mul, standardized(node, x, gone).values,
+                                node.reshaped(node.in(1), dims));
   node.define(0, combine(node, Binary::Add, scaled, node.reshaped(node.in(2), dims)));
 }
 

@@ -69,9 +69,8 @@ struct Shapes {
     const Tensor& x = node.floats_in(0);
     const Tensor& w = node.in(1);
     const Tensor& r = node.in(2);
-    if (x.dims.size() != 3 || x.dims[batch_first ? 0 : 1] != 1) {
-      node.damaged(fmt::format("an input {}", text(x.dims)));
-    }
+    if (x.dims.size() != 3) node.damaged(fmt::format("an input {}", text(x.dims)));
+    batch = x.dims[batch_first ? 0 : 1];
     if (!w.known() || !r.known()) node.unsupported("with weights that are computed");
     if (w.element != x.element || r.element != x.element) node.damaged("weights of another type");
     if (r.dims.size() != 3 || r.dims[2] < 1 || r.dims[2] > most_units) {
@@ -89,17 +88,21 @@ struct Shapes {
                         node.in(3).dims != Dims{directions, 2 * gates * units})) {
       node.damaged("a bias that does not fit");
     }
-    if (node.has(4) && node.known_integers(4) != Dims{length}) {
-      node.unsupported("with sequences of several lengths");
+    lengths = node.has(4) ? node.known_integers(4) : Dims(static_cast<std::size_t>(batch), length);
+    if (lengths.size() != static_cast<std::size_t>(batch)) node.damaged("lengths that do not fit");
+    for (const std::int64_t one : lengths) {
+      if (one < 0 || one > length) node.damaged("a length that does not fit");
     }
-    // Both layouts of one record have their elements in the same order.
-    y_dims = batch_first ? Dims{1, length, directions, units} : Dims{length, directions, 1, units};
-    state_dims = batch_first ? Dims{1, directions, units} : Dims{directions, 1, units};
+    y_dims = batch_first ? Dims{batch, length, directions, units}
+                         : Dims{length, directions, batch, units};
+    state_dims = batch_first ? Dims{batch, directions, units} : Dims{directions, batch, units};
   }
   std::int64_t directions = 1;
   bool reverse = false;
   bool batch_first = false;
   std::int64_t units = 0, length = 0, inputs = 0;
+  std::int64_t batch = 0;  // 1 where a record is a batch of one
+  Dims lengths;            // of each of the batch, in steps
   Dims y_dims, state_dims;
 };
 
@@ -110,7 +113,7 @@ Tensor state_of(NodeLowering& node, std::size_t input, const Shapes& shapes, Ele
   if (node.has(input)) {
     initial = node.in(input);
     if (initial.dims != shapes.state_dims || initial.element != element) {
-      node.damaged(fmt::format("an initial state {} where one record wants {}", text(initial.dims),
+      node.damaged(fmt::format("an initial state {} where {} is wanted", text(initial.dims),
                                text(shapes.state_dims)));
     }
   }
@@ -127,25 +130,17 @@ T bias_of(const NodeLowering& node, std::size_t direction, std::size_t gates, st
 
 template <class T>
 RecurrentLayer<T> layer_of(NodeLowering& node, const Shapes& shapes, std::size_t direction,
-                           std::size_t gates, Register source, const Tensor& hidden,
-                           Register scratch, const Tensor& y,
-                           const std::vector<Activation>& activations) {
+                           std::size_t gates, const std::vector<Activation>& activations) {
   const auto units = static_cast<std::size_t>(shapes.units);
   const auto inputs = static_cast<std::size_t>(shapes.inputs);
-  const auto directions = static_cast<std::size_t>(shapes.directions);
   const std::size_t rows = gates * units;
   RecurrentLayer<T> layer;
-  layer.in = source;
-  layer.hidden = static_cast<Register>(hidden.refs[direction * units]);
-  layer.scratch = scratch;
-  layer.out = y.refs.empty() ? 0 : y.refs[direction * units];
-  layer.out_stride = directions * units;
-  layer.steps = static_cast<std::size_t>(shapes.length);
+  layer.out_stride = units;
   layer.inputs = inputs;
   layer.units = units;
   layer.reverse = shapes.reverse || direction == 1;
   if (node.attribute("clip") != nullptr) layer.clip = static_cast<T>(node.number("clip", 0));
-  const std::size_t each = activations.size() / directions;
+  const std::size_t each = activations.size() / static_cast<std::size_t>(shapes.directions);
   const auto first = activations.begin() + static_cast<std::ptrdiff_t>(direction * each);
   layer.activations.assign(first, first + static_cast<std::ptrdiff_t>(each));
   node.charge(rows * (inputs + units));
@@ -163,53 +158,90 @@ RecurrentLayer<T> layer_of(NodeLowering& node, const Shapes& shapes, std::size_t
   return layer;
 }
 
+/// Emits the kernel of one direction for one of the batch.
+template <class T>
+void emit_layer(NodeLowering& node, std::size_t gates, std::size_t direction,
+                RecurrentLayer<T> layer, Register cell) {
+  const std::size_t units = layer.units;
+  if (gates == 4) {
+    std::vector<T> peepholes;
+    if (node.has(7)) {
+      const std::vector<T>& all = node.in(7).values<T>();
+      peepholes.assign(all.data() + direction * 3 * units,
+                       all.data() + (direction + 1) * 3 * units);
+    }
+    node.emit<LstmKernel<T>>(std::move(layer), cell, std::move(peepholes),
+                             node.integer("input_forget", 0) != 0);
+  } else if (gates == 3) {
+    const bool linear = node.integer("linear_before_reset", 0) != 0;
+    std::vector<T> reset_bias;
+    for (std::size_t unit = 0; linear && unit < units; ++unit) {
+      const std::size_t gate = 2 * units + unit;
+      reset_bias.push_back(bias_of<T>(node, direction, gates * units, gate, true));
+      layer.bias[gate] = bias_of<T>(node, direction, gates * units, gate, false);
+    }
+    node.emit<GruKernel<T>>(std::move(layer), linear, std::move(reset_bias));
+  } else {
+    node.emit<RnnKernel<T>>(std::move(layer));
+  }
+}
+
 template <class T>
 void lower_recurrent(NodeLowering& node, std::size_t gates) {
   const Shapes shapes(node, static_cast<std::int64_t>(gates));
   const auto units = static_cast<std::size_t>(shapes.units);
+  const auto length = static_cast<std::size_t>(shapes.length);
+  const auto batch = static_cast<std::size_t>(shapes.batch);
   const auto directions = static_cast<std::size_t>(shapes.directions);
   const bool is_lstm = gates == 4;
-  const bool is_gru = gates == 3;
   const auto activations =
       activations_of(node,
-                     is_lstm  ? std::vector<std::string>{"sigmoid", "tanh", "tanh"}
-                     : is_gru ? std::vector<std::string>{"sigmoid", "tanh"}
-                              : std::vector<std::string>{"tanh"},
+                     is_lstm      ? std::vector<std::string>{"sigmoid", "tanh", "tanh"}
+                     : gates == 3 ? std::vector<std::string>{"sigmoid", "tanh"}
+                                  : std::vector<std::string>{"tanh"},
                      directions);
   const Element element = node.in(0).element;
-  const Register source = node.contiguous(node.in(0));
-  const Tensor y = node.new_tensor(shapes.y_dims, element);
-  const Tensor hidden = state_of(node, 5, shapes, element);
-  const Tensor cell = is_lstm ? state_of(node, 6, shapes, element) : Tensor{};
-  const Register scratch = node.allocate(element, std::max<std::size_t>(gates, 3) * units);
-  const bool linear = is_gru && node.integer("linear_before_reset", 0) != 0;
   if (is_lstm && node.has(7) &&
-      (!node.in(7).known() || node.in(7).dims != Dims{shapes.directions, 3 * shapes.units})) {
+      (!node.in(7).known() || node.in(7).element != element ||
+       node.in(7).dims != Dims{shapes.directions, 3 * shapes.units})) {
     node.damaged("peepholes that do not fit");
   }
+  // [batch, steps, …] in either layout
+  const Tensor source =
+      node.in_registers(shapes.batch_first ? node.in(0) : node.transposed(node.in(0), {1, 0, 2}));
+  const Tensor hidden = state_of(node, 5, shapes, element);
+  const Tensor cell = is_lstm ? state_of(node, 6, shapes, element) : Tensor{};
+  const Tensor nothing = node.in_registers(known_number(element, 0));
+  const Register scratch = node.allocate(element, std::max<std::size_t>(gates, 3) * units);
+  Tensor y{.dims = shapes.y_dims, .element = element};
+  y.refs.assign(node.checked_size(shapes.y_dims), nothing.refs.front());
   for (std::size_t d = 0; d < directions; ++d) {
-    auto layer = layer_of<T>(node, shapes, d, gates, source, hidden, scratch, y, activations);
-    if (is_lstm) {
-      std::vector<T> peepholes;
-      if (node.has(7)) {
-        const std::vector<T>& all = node.in(7).values<T>();
-        peepholes.assign(all.data() + d * 3 * units, all.data() + (d + 1) * 3 * units);
+    const RecurrentLayer<T> layer = layer_of<T>(node, shapes, d, gates, activations);
+    for (std::size_t b = 0; b < batch; ++b) {
+      const auto steps = static_cast<std::size_t>(shapes.lengths[b]);
+      const std::size_t state = (shapes.batch_first ? b * directions + d : d * batch + b) * units;
+      const Tensor part =
+          node.ordered(source, {shapes.length, shapes.inputs},
+                       node.walk({shapes.length, shapes.inputs}, {shapes.inputs, 1},
+                                 static_cast<std::int64_t>(b) * shapes.length * shapes.inputs));
+      const Tensor out = node.new_tensor({shapes.lengths[b], shapes.units}, element);
+      RecurrentLayer<T> one = layer;
+      node.charge(one.weights.size());
+      one.in = node.contiguous(part);
+      one.hidden = hidden.refs[state];
+      one.scratch = scratch;
+      one.out = NodeLowering::first_of(out);
+      one.steps = steps;
+      emit_layer(node, gates, d, std::move(one), is_lstm ? cell.refs[state] : 0);
+      for (std::size_t step = 0; step < steps; ++step) {
+        const std::size_t row = shapes.batch_first ? (b * length + step) * directions + d
+                                                   : (step * directions + d) * batch + b;
+        std::copy_n(out.refs.begin() + static_cast<std::ptrdiff_t>(step * units), units,
+                    y.refs.begin() + static_cast<std::ptrdiff_t>(row * units));
       }
-      node.emit<LstmKernel<T>>(std::move(layer), cell.refs[d * units], std::move(peepholes),
-                               node.integer("input_forget", 0) != 0);
-    } else if (is_gru) {
-      std::vector<T> reset_bias;
-      for (std::size_t unit = 0; linear && unit < units; ++unit) {
-        const std::size_t gate = 2 * units + unit;
-        reset_bias.push_back(bias_of<T>(node, d, gates * units, gate, true));
-        layer.bias[gate] = bias_of<T>(node, d, gates * units, gate, false);
-      }
-      node.emit<GruKernel<T>>(std::move(layer), linear, std::move(reset_bias));
-    } else {
-      node.emit<RnnKernel<T>>(std::move(layer));
     }
   }
-  node.define(0, y);
+  node.define(0, std::move(y));
   node.define(1, hidden);
   if (is_lstm) node.define(2, cell);
 }

@@ -27,6 +27,11 @@ void dropout(NodeLowering& node) {
                       node.in(2).size() != 1 || node.in(2).floats()[0] != 0)) {
     node.unsupported("while it trains");
   }
+  if (node.wants(1)) {
+    const Tensor all = known_number(Element::Bool, 1);
+    const std::size_t size = node.checked_size(node.in(0).dims);
+    node.define(1, node.ordered(all, node.in(0).dims, Order(size, 0)));
+  }
   identity(node);
 }
 
