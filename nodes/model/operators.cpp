@@ -11,7 +11,8 @@ std::span<const NamedOperator> all_operators() {
     for (const auto& some :
          {shape_operators(), math_operators(), matrix_operators(), activation_operators(),
           reduction_operators(), normalization_operators(), recurrent_operators(),
-          linear_operators(), category_operators(), tree_operators(), support_vector_operators()}) {
+          convolution_operators(), linear_operators(), category_operators(), tree_operators(),
+          support_vector_operators()}) {
       all.insert(all.end(), some.begin(), some.end());
     }
     std::ranges::sort(all, {}, &NamedOperator::name);

@@ -30,6 +30,9 @@ struct NamedOperator {
 /// Networks that step through a sequence.
 [[nodiscard]] std::span<const NamedOperator> recurrent_operators() noexcept;
 
+/// Operators that slide a window over a signal or a picture.
+[[nodiscard]] std::span<const NamedOperator> convolution_operators() noexcept;
+
 /// All of them, by name.
 [[nodiscard]] std::span<const NamedOperator> all_operators();
 /// ai.onnx.ml: what scales, fills, picks and weighs columns.
