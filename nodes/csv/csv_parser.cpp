@@ -1,17 +1,31 @@
 #include "nodes/csv/csv_parser.hpp"
 
 #include <fmt/format.h>
-#include <simdjson.h>
 
 #include <algorithm>
-#include <cstring>
 #include <string>
 
 #include "nodes/csv/csv_column.hpp"
+#include "nodes/csv/csv_number.hpp"
 #include "nodes/csv/csv_scan.hpp"
 #include "nodes/csv/csv_value.hpp"
 
 namespace kaspar::nodes::csv {
+namespace {
+
+/// A field among the fields that end there.
+std::string_view field_of(std::string_view record, std::span<const std::uint32_t> ends,
+                          std::size_t field) noexcept {
+  const std::size_t begin = field == 0 ? 0 : std::size_t{ends[field - 1]} + 1;
+  return record.substr(begin, ends[field] - begin);
+}
+
+}  // namespace
+
+struct CsvParser::State final : OperatorState {
+  std::vector<std::uint32_t> ends;  // scratch
+};
+
 CsvParser::CsvParser(const Schema& schema, std::span<const Slot> writes, char delimiter, Path path)
     : schema_(schema), fields_(schema.field_count()), delimiter_(delimiter), path_(path) {
   for (std::size_t i = 0; i < schema_.columns.size(); ++i) {
@@ -19,8 +33,15 @@ CsvParser::CsvParser(const Schema& schema, std::span<const Slot> writes, char de
   }
 }
 
-void CsvParser::process(Batch& batch, OperatorState*) const noexcept {
-  for (const Row row : batch.alive()) read_row(batch, row);
+std::unique_ptr<OperatorState> CsvParser::make_state() const {
+  auto state = std::make_unique<State>();
+  state->ends.resize(fields_ + spare_ends);
+  return state;
+}
+
+void CsvParser::process(Batch& batch, OperatorState* state) const noexcept {
+  auto& own = static_cast<State&>(*state);
+  for (const Row row : batch.alive()) read_row(batch, row, own);
 }
 
 void CsvParser::fail_count(Batch& batch, Row row, std::size_t found) const {
@@ -29,14 +50,16 @@ void CsvParser::fail_count(Batch& batch, Row row, std::size_t found) const {
                          found == 1 ? "" : "s", schema_.name, fields_));
 }
 
-void CsvParser::read_row(Batch& batch, Row row) const {
+void CsvParser::read_row(Batch& batch, Row row, State& state) const {
   const Record& source = batch.record(row);
   if (!source.has_value) {
     return batch.fail(row, DiagnosticCode::K0905, "the record has no value");
   }
   const std::string_view record = without_line_end(source.value);
-  if (path_ == Path::Fast && record.find('"') == record.npos && record.find('\n') == record.npos) {
-    return read_unquoted(batch, row, record);
+  if (path_ == Path::Fast) {
+    const FieldEnds found = find_ends(record, delimiter_, state.ends);
+    if (found.plain && found.fields != fields_) return fail_count(batch, row, found.fields);
+    if (found.plain) return read_unquoted(batch, row, record, {state.ends.data(), fields_});
   }
   const Scan found = scan(record, delimiter_);
   if (found.layout != Layout::Sound) {
@@ -56,29 +79,20 @@ void CsvParser::read_row(Batch& batch, Row row) const {
   }
 }
 
-void CsvParser::read_unquoted(Batch& batch, Row row, std::string_view record) const {
-  const auto found =
-      1 + static_cast<std::size_t>(std::count(record.begin(), record.end(), delimiter_));
-  if (found != fields_) return fail_count(batch, row, found);
-  const char* next = record.data();
-  const char* const end = next + record.size();
+void CsvParser::read_unquoted(Batch& batch, Row row, std::string_view record,
+                              std::span<const std::uint32_t> ends) const {
   std::size_t field = 0;
   for (const Target& target : targets_) {
     bool fine = false;
     if (target.type.scalar == ScalarType::F32 && !target.type.optional) {
-      fine = read_unquoted_floats<float>(batch, row, target, field, next, end);
+      fine = read_floats<float>(batch, row, target, record, ends, field);
     } else if (target.type.scalar == ScalarType::F64 && !target.type.optional) {
-      fine = read_unquoted_floats<double>(batch, row, target, field, next, end);
+      fine = read_floats<double>(batch, row, target, record, ends, field);
     } else {
       fine = read_column(
           batch, row, batch.column(target.slot), target.name,
           [field](std::size_t i) { return field + i; },
-          [&](std::size_t) {
-            const char* const stop = std::find(next, end, delimiter_);
-            const Field text{.text = {next, static_cast<std::size_t>(stop - next)}};
-            next = stop == end ? end : stop + 1;
-            return text;
-          });
+          [&](std::size_t i) { return Field{.text = field_of(record, ends, field + i)}; });
     }
     if (!fine) return;
     field += target.type.elements();
@@ -86,24 +100,23 @@ void CsvParser::read_unquoted(Batch& batch, Row row, std::string_view record) co
 }
 
 template <class T>
-bool CsvParser::read_unquoted_floats(Batch& batch, Row row, const Target& target,
-                                     std::size_t first_field, const char*& next,
-                                     const char* end) const {
+bool CsvParser::read_floats(Batch& batch, Row row, const Target& target, std::string_view record,
+                            std::span<const std::uint32_t> ends, std::size_t first) const {
   T* const values = batch.column(target.slot).row<T>(row);
   const std::size_t elements = target.type.elements();
+  std::size_t begin = first == 0 ? 0 : std::size_t{ends[first - 1]} + 1;
   for (std::size_t i = 0; i < elements; ++i) {
-    if (!read_plain(next, end, delimiter_, values[i])) {
-      const char* const stop = std::find(next, end, delimiter_);
-      const Field field{.text = {next, static_cast<std::size_t>(stop - next)}};
-      const FieldPlace place{first_field + i, target.name, target.type, i};
+    const std::size_t end = ends[first + i];
+    if (!read_short_number(record.data() + begin, record.data() + end, end, values[i])) {
+      const Field field{.text = record.substr(begin, end - begin)};
+      const FieldPlace place{first + i, target.name, target.type, i};
       if (is_null(field, target.type)) return fail_null(batch, row, place), false;
       const ValueError error = read_value(trimmed(field.text), values[i]);
       if (error != ValueError::None) {
         return fail_value(batch, row, place, error, field.text), false;
       }
-      next = stop;
     }
-    if (next != end) ++next;  // the delimiter
+    begin = end + 1;
   }
   return true;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -29,20 +30,24 @@ class CsvParser final : public Operator {
   CsvParser(const Schema& schema, std::span<const Slot> writes, char delimiter,
             Path path = Path::Fast);
 
+  [[nodiscard]] std::unique_ptr<OperatorState> make_state() const override;
   void process(Batch& batch, OperatorState* state) const noexcept override;
 
  private:
+  struct State;
   struct Target {
     Slot slot = 0;
     Type type;
     std::string_view name;  // into schema_
   };
 
-  void read_row(Batch& batch, Row row) const;
-  void read_unquoted(Batch& batch, Row row, std::string_view record) const;
+  void read_row(Batch& batch, Row row, State& state) const;
+  /// `ends`: of the row's fields, one for each of the schema.
+  void read_unquoted(Batch& batch, Row row, std::string_view record,
+                     std::span<const std::uint32_t> ends) const;
   template <class T>
-  bool read_unquoted_floats(Batch& batch, Row row, const Target& target, std::size_t first_field,
-                            const char*& next, const char* end) const;
+  bool read_floats(Batch& batch, Row row, const Target& target, std::string_view record,
+                   std::span<const std::uint32_t> ends, std::size_t first) const;
   void fail_count(Batch& batch, Row row, std::size_t found) const;
 
   Schema schema_;

@@ -45,7 +45,7 @@ struct Parsed {
     const CsvParser parser(schema, writes, delimiter, path);
     batch.reset(records);
     batch.begin_stage(0);
-    parser.process(batch, nullptr);
+    parser.process(batch, parser.make_state().get());
     batch.end_stage();
   }
 

@@ -2,10 +2,8 @@
 
 #include <fast_float/fast_float.h>
 
-#include <array>
 #include <charconv>
 #include <cmath>
-#include <limits>
 
 #include "runtime/core/timestamp.hpp"
 
@@ -44,55 +42,6 @@ ValueError read_float(std::string_view text, T& value) noexcept {
   }
   value = read;
   return ValueError::None;
-}
-
-template <class T>
-struct Exact;
-template <>
-struct Exact<float> {
-  static constexpr std::uint64_t mantissa = std::uint64_t{1} << 24;
-  static constexpr std::array<float, 11> powers{1e0F, 1e1F, 1e2F, 1e3F, 1e4F, 1e5F,
-                                                1e6F, 1e7F, 1e8F, 1e9F, 1e10F};
-};
-template <>
-struct Exact<double> {
-  static constexpr std::uint64_t mantissa = std::uint64_t{1} << 53;
-  static constexpr std::array<double, 23> powers{1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                                 1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-                                                 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-};
-
-template <class T>
-bool read_plain_float(const char*& next, const char* end, char delimiter, T& value) noexcept {
-  constexpr std::ptrdiff_t max_digits = 19;  // all that surely fit 64 bits
-  const char* p = next;
-  const bool negative = p != end && *p == '-';
-  if (negative) ++p;
-  std::uint64_t mantissa = 0;
-  const char* const integer = p;
-  while (p != end && is_digit(*p))
-    mantissa = mantissa * 10 + static_cast<std::uint64_t>(*p++ - '0');
-  std::ptrdiff_t digits = p - integer;
-  if (digits == 0) return false;
-  std::ptrdiff_t decimals = 0;
-  if (p != end && *p == '.') {
-    const char* const fraction = ++p;
-    while (p != end && is_digit(*p)) {
-      mantissa = mantissa * 10 + static_cast<std::uint64_t>(*p++ - '0');
-    }
-    decimals = p - fraction;
-    if (decimals == 0) return false;
-    digits += decimals;
-  }
-  if (digits > max_digits || mantissa > Exact<T>::mantissa ||
-      decimals >= static_cast<std::ptrdiff_t>(Exact<T>::powers.size()) ||
-      (p != end && *p != delimiter)) {
-    return false;
-  }
-  const T read = static_cast<T>(mantissa) / Exact<T>::powers[static_cast<std::size_t>(decimals)];
-  value = negative ? -read : read;
-  next = p;
-  return true;
 }
 
 }  // namespace
@@ -157,13 +106,6 @@ ValueError read_duration(std::string_view text, std::int64_t& value) noexcept {
   }
   value = *read;
   return ValueError::None;
-}
-
-bool read_plain(const char*& next, const char* end, char delimiter, float& value) noexcept {
-  return read_plain_float(next, end, delimiter, value);
-}
-bool read_plain(const char*& next, const char* end, char delimiter, double& value) noexcept {
-  return read_plain_float(next, end, delimiter, value);
 }
 
 }  // namespace kaspar::nodes::csv

@@ -27,16 +27,4 @@ enum class ValueError : std::uint8_t { None, Malformed, OutOfRange };
 /// As in the language: `250ms 5s 10m 1h`, with an optional minus; milliseconds.
 [[nodiscard]] ValueError read_duration(std::string_view text, std::int64_t& value) noexcept;
 
-/// Reads the number that begins at `next` and ends at `delimiter` or `end`, if it is short and
-/// plain (`-12.5`): then the result is that of read_value(), and `next` stands on the delimiter or
-/// at the end. Otherwise nothing changes and the answer is false.
-///
-/// A mantissa that the type holds exactly, divided by a power of ten that it holds exactly, is
-/// rounded once and hence correctly (W. D. Clinger, "How to read floating point numbers
-/// accurately", 1990).
-[[nodiscard]] bool read_plain(const char*& next, const char* end, char delimiter,
-                              float& value) noexcept;
-[[nodiscard]] bool read_plain(const char*& next, const char* end, char delimiter,
-                              double& value) noexcept;
-
 }  // namespace kaspar::nodes::csv

@@ -87,7 +87,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const CsvParser parser(schema, writes, delimiter, path);
     batch->reset(records);
     batch->begin_stage(0);
-    parser.process(*batch, nullptr);
+    parser.process(*batch, parser.make_state().get());
     batch->end_stage();
   }
   compare(fast, plain, columns);
