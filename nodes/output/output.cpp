@@ -63,6 +63,19 @@ Expression meta_bytes(MetaField field, std::string_view text) {
           .text = std::string{text}};
 }
 
+/// A record may lack it.
+bool is_timestamp(const Expression& expression) {
+  return expression.kind == Expression::Kind::Meta && expression.meta == MetaField::Timestamp &&
+         !expression.type.optional;
+}
+
+template <class Is>
+bool any_expression(const OutputLayout& layout, Is is) {
+  const auto of = [&](const auto& part) { return is(part.expression); };
+  return (layout.key && is(*layout.key)) || std::ranges::any_of(layout.fields, of) ||
+         std::ranges::any_of(layout.headers, of);
+}
+
 OutputLayout layout_of(const StageCall& call) {
   OutputLayout layout;
   layout.key = meta_bytes(MetaField::Key, "meta.key");
@@ -100,6 +113,7 @@ OutputLayout layout_of(const StageCall& call) {
   write_around(layout);
   layout.pass_headers = bool_param(call.params, "pass_headers", false);
   layout.source_timestamp = string_param(call.params, "timestamp", "now") == "source";
+  layout.needs_timestamp = any_expression(layout, is_timestamp);
   return layout;
 }
 
@@ -117,10 +131,7 @@ std::expected<Inferred, Issue> infer_to(const StageCall& call) {
               .help = "use `format: csv` or `format: json`, or choose a scalar with `value`"});
   }
   const auto may_fail = [](const Expression& expression) { return expression.type.is_float(); };
-  bool fallible = layout.key && may_fail(*layout.key);
-  for (const auto& field : layout.fields) fallible = fallible || may_fail(field.expression);
-  for (const auto& header : layout.headers) fallible = fallible || may_fail(header.expression);
-  return Inferred{.fallible = fallible};
+  return Inferred{.fallible = layout.needs_timestamp || any_expression(layout, may_fail)};
 }
 
 std::unique_ptr<Operator> make_to(const StageBinding& binding) {

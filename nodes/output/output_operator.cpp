@@ -111,6 +111,10 @@ void MakeOutputs::process(Batch& batch, OperatorState* state) const noexcept {
   auto& scratch = static_cast<Scratch&>(*state);
   for (const Row row : batch.alive()) {
     OutputRecord record{.row = row};
+    if (layout_.needs_timestamp && batch.record(row).timestamp == -1) {
+      batch.fail(row, DiagnosticCode::K0905, "the record has no timestamp");
+      continue;
+    }
     if (layout_.key) {
       const Cell cell = read_cell(batch, row, *layout_.key, scratch.storage);
       const Made made = make_text(batch, cell, scratch, record.key);

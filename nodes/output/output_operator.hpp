@@ -34,10 +34,11 @@ struct OutputLayout {
   std::vector<OutputHeader> headers;
   bool pass_headers = false;
   bool source_timestamp = false;
+  bool needs_timestamp = false;  // a value, key or header is `meta.timestamp`
 };
 
 /// Text of a string or bytes is passed on as a view. A row with a number that is not finite fails
-/// with K0904.
+/// with K0904, one without the timestamp that is to be written with K0905.
 class MakeOutputs final : public Operator {
  public:
   explicit MakeOutputs(OutputLayout layout) : layout_(std::move(layout)) {}

@@ -214,6 +214,24 @@ TEST_CASE("`format: text` needs a scalar") {
   CHECK(f.run()[0].value == "[0.1,1e+10]");
 }
 
+TEST_CASE("a record without the timestamp that is to be written fails its row") {
+  const Type type{.scalar = ScalarType::Timestamp};
+  for (const char* role : {"value", "key", "headers.at"}) {
+    Fixture f;
+    f.records.records[1].timestamp = -1;
+    f.batch.reset(f.records);
+    f.operand(role, Fixture::meta(MetaField::Timestamp, type));
+    if (f.call.operands[0].role != "value")
+      f.operand("value", Fixture::meta(MetaField::Key, bytes));
+    CHECK(node_to().infer(f.call)->fallible);
+    const auto& outputs = f.run();
+    REQUIRE(outputs.size() == 2);
+    CHECK(outputs[1].row == 2);
+    REQUIRE(f.batch.errors().size() == 1);
+    CHECK(name_of(f.batch.errors()[0].code) == "K0905");
+  }
+}
+
 TEST_CASE("to is fallible where a float is written") {
   Fixture f;
   CHECK(node_to().infer(f.call)->fallible);
