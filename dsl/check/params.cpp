@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
@@ -116,6 +117,10 @@ class ParamChecker {
 
   /// "is less than its `min`, 1"; empty where it is within.
   [[nodiscard]] std::string out_of_bounds(const Value& value) const {
+    if (const auto* number = value.get<double>(); number != nullptr && std::isnan(*number)) {
+      const bool bounded = bounds_.least || bounds_.most || bounds_.one_of;
+      return bounded ? "is not a number, and it has bounds" : "";
+    }
     if (bounds_.least && compare(value, *bounds_.least) < 0) {
       return fmt::format("is less than its `min`, {}", text_of(*bounds_.least, param_.type));
     }
