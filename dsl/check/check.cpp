@@ -130,12 +130,15 @@ class ProgramChecker {
   }
 
   void feedback(const ItemChecker& file) {
-    for (const auto& sink : file.sink_topics()) {
-      for (const auto& source : file.source_topics()) {
-        if (sink.name != source.name || sink.cluster != source.cluster) continue;
+    for (const auto& sink : file.written()) {
+      for (const auto& source : file.read()) {
+        if (sink.name != source.name || sink.cluster != source.cluster || sink.file != source.file)
+          continue;
+        const std::string_view what = sink.file ? "file" : "topic";
         report().error(DiagnosticCode::K0503, sink.span,
-                       fmt::format("writes the topic `{}` that this file reads", sink.name),
-                       "give the sink a topic of its own", {{source.span, "read here"}});
+                       fmt::format("writes the {} `{}` that this file reads", what, sink.name),
+                       fmt::format("give the sink a {} of its own", what),
+                       {{source.span, "read here"}});
       }
     }
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "dsl/check/constants.hpp"
 #include "dsl/check/functions.hpp"
@@ -192,10 +193,15 @@ bool ItemChecker::check_endpoint(const ast::Endpoint& written, EndpointPlan& end
       path->second = {path_from(file_.directory, *name)};
   }
   if (!options.fine || !known_cluster(options, endpoint)) return false;
+  std::vector<Named>& named = written.source ? read_ : written_;
   if (const auto topic = options.values.find("topic"); topic != options.values.end()) {
-    (written.source ? source_topics_ : sink_topics_)
-        .push_back({string_param(endpoint.params, "cluster"),
-                    string_param(endpoint.params, "topic"), topic->second});
+    named.push_back({.cluster = string_param(endpoint.params, "cluster"),
+                     .name = string_param(endpoint.params, "topic"),
+                     .span = topic->second});
+  }
+  if (const auto path = options.values.find("path"); path != options.values.end()) {
+    const std::filesystem::path name{string_param(endpoint.params, "path")};
+    named.push_back({.file = true, .name = name.lexically_normal().string(), .span = path->second});
   }
   return !written.source || same_group(options, endpoint);
 }

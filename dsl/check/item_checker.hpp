@@ -22,14 +22,15 @@ class ItemChecker {
   /// Checks what was entered: parameters, schemas, functions, endpoints, models.
   void check();
 
-  /// A path or topic, and where it stands.
+  /// The topic or file of an endpoint, and where it stands.
   struct Named {
-    std::string cluster;
+    bool file = false;
+    std::string cluster;  // of a topic
     std::string name;
     Span span;
   };
-  [[nodiscard]] const std::vector<Named>& source_topics() const noexcept { return source_topics_; }
-  [[nodiscard]] const std::vector<Named>& sink_topics() const noexcept { return sink_topics_; }
+  [[nodiscard]] const std::vector<Named>& read() const noexcept { return read_; }
+  [[nodiscard]] const std::vector<Named>& written() const noexcept { return written_; }
 
  private:
   void define_item(std::size_t index, const ast::Item& item);
@@ -53,8 +54,8 @@ class ItemChecker {
   FileDefinitions& file_;
   Report& report_;
   bool main_;
-  std::vector<Named> source_topics_;
-  std::vector<Named> sink_topics_;
+  std::vector<Named> read_;                            // by sources
+  std::vector<Named> written_;                         // by sinks
   std::optional<std::pair<std::string, Span>> group_;  // of the first source that has one
   std::pair<std::string, Span> cluster_;               // of that source
 };

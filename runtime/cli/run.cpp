@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <atomic>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -68,6 +69,29 @@ std::expected<dsl::CompileOptions, Failure> compile_options(const RunOptions& op
     return std::unexpected(std::move(added.error()));
   }
   return compile;
+}
+
+/// Opening the sink would empty what the source is about to read.
+std::expected<void, Failure> check_files(const Plan& plan) {
+  const auto path_of = [](const EndpointPlan& endpoint) {
+    return endpoint.node->name == "file" ? string_param(endpoint.params, "path") : std::string{};
+  };
+  for (const EndpointPlan& sink : plan.sinks) {
+    for (const EndpointPlan& source : plan.sources) {
+      std::error_code none;  // a file that is not there is not read
+      const std::string path = path_of(sink);
+      if (path.empty() || !std::filesystem::is_regular_file(path, none) ||
+          !std::filesystem::equivalent(path, path_of(source), none)) {
+        continue;
+      }
+      Failure failure =
+          wrong_usage(fmt::format("the sink `{}` writes the file `{}`, which the source `{}` reads",
+                                  sink.name, path, source.name));
+      failure.help = "give the sink a file of its own";
+      return std::unexpected(std::move(failure));
+    }
+  }
+  return {};
 }
 
 std::expected<std::vector<FedTopic>, Failure> fed_topics(const RunOptions& options,
@@ -230,6 +254,7 @@ ExitStatus run(const RunOptions& options) {
          .message = "`deliver exactly_once` is checked, but not run by this version of kaspar",
          .help = "`deliver at_least_once` is the default"});
   }
+  if (auto fine = check_files(*compiled.plan); !fine) return tell(fine.error());
   auto fed = fed_topics(options, *compiled.plan);
   if (!fed) return tell(fed.error());
   return run_plan(options, std::move(program->loaded.settings), *compiled.plan, std::move(*fed),

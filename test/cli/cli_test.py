@@ -453,6 +453,15 @@ class Run(unittest.TestCase):
             self.assertEqual([(letter["code"], letter["raw"], letter["offset"]) for letter in letters],
                              [("K0901", "1,2,3", 120), ("K0901", "", 121)])
 
+    def test_what_is_read_is_never_written(self):
+        file = self.write("through.pipe", "pipe 1\nsource rows = stdin\nsink out = stdout\nfrom rows |> to out\n")
+        rows = self.write("rows.txt", "1\n")
+        other = f"{self.folder.name}/./rows.txt"
+        result = kaspar("run", file, "--source", f"rows=file:{rows}", "--sink", f"out=file:{other}")
+        self.assertEqual(result.returncode, 2, result.stderr)
+        self.assertIn("the sink `out` writes the file", result.stderr)
+        self.assertEqual(pathlib.Path(rows).read_text(encoding="ascii"), "1\n")
+
     def test_a_file_in_place_of_another_is_read_and_written_alike(self):
         file = self.write("named.pipe", 'pipe 1\nschema Row { id: string from "name" }\n'
                           'source rows = file { path: "no-such-rows.csv", header: true }\n'
