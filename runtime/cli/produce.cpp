@@ -89,17 +89,22 @@ class Producing {
     auto written = for_each_line(
         options_.file, [this](std::string_view line) { return write(line); },
         [this] { return stopped_ || (options_.limit && row_ >= *options_.limit); });
+    // Lines before one that is wrong are written all the same.
+    auto flushed = flush();
     if (!written) return tell(written.error());
-    // What was written is waited for, unless a signal ends it.
-    while (true) {
-      auto flushed = writer_->flush(std::chrono::milliseconds{100});
-      if (flushed) break;
-      if (writer_->under_way() == 0 || stopped_) return tell(flushed.error());
-    }
+    if (!flushed) return tell(flushed.error());
     return printed_ ? ExitStatus::Fine : tell({.message = "standard output cannot be written"});
   }
 
  private:
+  /// Waits for what was written, unless a signal ends it.
+  std::expected<void, Failure> flush() {
+    while (true) {
+      auto flushed = writer_->flush(std::chrono::milliseconds{100});
+      if (flushed || writer_->under_way() == 0 || stopped_) return flushed;
+    }
+  }
+
   std::expected<void, Failure> write(std::string_view line) {
     wait_for_turn();
     if (stopped_) return {};

@@ -524,6 +524,15 @@ class Broker(unittest.TestCase):
         )
         self.assertIn('topic "rows" with 3 partitions', listed.stdout)
 
+    def test_lines_before_a_wrong_one_are_written(self):
+        produced = subprocess.run(
+            [KASPAR, "produce", "--brokers", self.address, "--topic", "rows", "--key", "column:2"],
+            input="1,a\n2,b\n3\n4,d\n", capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(produced.returncode, 1)
+        self.assertIn("line 3 has no column 2", produced.stderr)
+        self.assertEqual(sorted(produced.stdout.splitlines()),
+                         ["topic = rows key = a value = 1,a", "topic = rows key = b value = 2,b"])
+
     def test_a_signal_ends_it_gracefully(self):
         self.broker.send_signal(signal.SIGTERM)
         self.assertEqual(self.broker.wait(timeout=60), 0)
