@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <set>
@@ -16,6 +17,7 @@ namespace {
 struct LabelColumn {
   std::size_t chain = 0;
   Slot slot = 0;
+  bool of_stream = false;  // as the stream's readers see it, behind all of its stages
 };
 
 bool ends_in_label(std::string_view name) { return name.ends_with(".label"); }
@@ -49,10 +51,9 @@ std::vector<LabelColumn> named_columns(const Plan& plan, std::string_view wanted
   for (std::size_t i = 0; i < plan.chains.size(); ++i) {
     const ChainPlan& chain = plan.chains[i];
     auto slot = last_named(chain, wanted, chain.inherited);
-    if (!slot && !chain.name.empty() && wanted.starts_with(chain.name + ".")) {
-      slot = last_named(chain, wanted.substr(chain.name.size() + 1), 0);
-    }
-    if (slot) columns.push_back({.chain = i, .slot = *slot});
+    const bool of_stream = !slot && !chain.name.empty() && wanted.starts_with(chain.name + ".");
+    if (of_stream) slot = last_named(chain, wanted.substr(chain.name.size() + 1), 0);
+    if (slot) columns.push_back({.chain = i, .slot = *slot, .of_stream = of_stream});
   }
   return columns;
 }
@@ -107,9 +108,16 @@ StagePlan make_output(const ChainPlan& chain, const NodeDescriptor& node, Slot s
   return stage;
 }
 
-/// Ends the chain in sink 0 in place of its own sink or route, without what served only those.
-void end_in_label(ChainPlan& chain, const NodeDescriptor& node, Slot slot) {
-  if (chain.sink || chain.arm) {
+/// Ends the chain in sink 0: where the label is computed, so that no `filter` after it hides a
+/// row; of a stream in place of its own sink or route, without what served only those.
+void end_in_label(ChainPlan& chain, const NodeDescriptor& node, const LabelColumn& label) {
+  const Slot slot = label.slot;
+  const auto computes = [&](const StagePlan& stage) {
+    return std::ranges::find(stage.writes, slot) != stage.writes.end();
+  };
+  if (!label.of_stream) {
+    while (!chain.stages.empty() && !computes(chain.stages.back())) chain.stages.pop_back();
+  } else if (chain.sink || chain.arm) {
     chain.stages.pop_back();
     while (!chain.stages.empty() && chain.stages.back().implicit) chain.stages.pop_back();
   }
@@ -138,8 +146,8 @@ std::expected<Plan, std::string> make_evaluation_plan(const Plan& plan,
     return std::unexpected(fmt::format("{} columns could be compared: {}; say which with --label",
                                        columns.size(), fmt::join(names, ", ")));
   }
-  const auto& [last, slot] = columns.front();
-  const Column& column = plan.chains[last].slots[slot];
+  const std::size_t last = columns.front().chain;
+  const Column& column = plan.chains[last].slots[columns.front().slot];
   if (column.type.is_vector()) {
     return std::unexpected(
         fmt::format("the column `{}` is `{}`, not one label", column.name, to_string(column.type)));
@@ -171,7 +179,9 @@ std::expected<Plan, std::string> make_evaluation_plan(const Plan& plan,
     }
     chain.best_effort = false;  // each row counts
     chain.queue_rows = 0;
-    if (index == last) end_in_label(chain, *registry.find(NodeRole::Stage, "to"), slot);
+    if (index == last) {
+      end_in_label(chain, *registry.find(NodeRole::Stage, "to"), columns.front());
+    }
     for (StagePlan& stage : chain.stages) {
       stage.on_error = {.action = ErrorPolicy::Action::Sink, .sink = 0};
     }

@@ -125,6 +125,25 @@ TEST_CASE("a chain that ends in a route ends in the label instead") {
   CHECK(evaluated(*made, 3) == std::vector<std::string>{"r0/a", "r1/a", "r2/a"});
 }
 
+TEST_CASE("the label of an `apply` is taken there, that of a stream behind its filters") {
+  const NodeRegistry registry = make_registry();
+  Plan plan = make({{.name = "a", .inputs = {from_source()}, .rule = {5, 0, 0}, .sink = 0}}, {0});
+  ChainPlan& chain = plan.chains[0];
+  StagePlan hiding =
+      make_link({.name = "x", .inputs = {from_source()}, .rule = {1, 0, 1}}).stages[0];
+  hiding.writes = {static_cast<Slot>(chain.slots.size())};
+  chain.slots.push_back({.name = "hidden", .type = {.scalar = ScalarType::String}});
+  chain.stages.insert(chain.stages.end() - 1, hiding);
+  for (const char* label : {"", "y.label"}) {
+    const auto made = make_evaluation_plan(plan, registry, label);
+    REQUIRE(made.has_value());
+    CHECK(evaluated(*made, 2) == std::vector<std::string>{"r0/a", "r1/a"});
+  }
+  const auto of_stream = make_evaluation_plan(plan, registry, "a.y.label");
+  REQUIRE(of_stream.has_value());
+  CHECK(evaluated(*of_stream, 2) == std::vector<std::string>{"-", "-"});
+}
+
 TEST_CASE("stages that only compute what the sink's own `to` reads are left out") {
   const NodeRegistry registry = make_registry();
   Plan plan = make({{.name = "a", .inputs = {from_source()}, .sink = 0}}, {0});
