@@ -64,6 +64,21 @@ std::expected<std::optional<int>, Failure> ClusterProbe::partitions(const std::s
   return *state ? std::optional{(*state)->partitions} : std::nullopt;
 }
 
+std::expected<int, Failure> ClusterProbe::existing(const std::string& topic,
+                                                   std::string_view advice) {
+  constexpr milliseconds propagation{2'000};
+  const auto deadline = steady_clock::now() + propagation;
+  while (true) {
+    auto count = partitions(topic);
+    if (!count) return std::unexpected(std::move(count.error()));
+    if (*count) return **count;
+    if (steady_clock::now() > deadline) {
+      return std::unexpected(missing_topic(topic, settings_.brokers, advice));
+    }
+    std::this_thread::sleep_for(milliseconds{50});
+  }
+}
+
 std::expected<std::optional<TopicState>, Failure> ClusterProbe::topic(const std::string& topic) {
   const TopicHandle handle{rd_kafka_topic_new(client_.get(), topic.c_str(), nullptr)};
   if (!handle) {

@@ -53,6 +53,11 @@ class ClusterProbe {
   /// Number of partitions; nothing where there is no such topic.
   [[nodiscard]] std::expected<std::optional<int>, Failure> partitions(const std::string& topic);
 
+  /// Number of partitions of a topic that must be there. Brokers hear of a topic a little after it
+  /// was created, so it is asked for again for a while. `advice` is the way out.
+  [[nodiscard]] std::expected<int, Failure> existing(const std::string& topic,
+                                                     std::string_view advice);
+
   /// The same, with the partitions that have no leader.
   [[nodiscard]] std::expected<std::optional<TopicState>, Failure> topic(const std::string& name);
 

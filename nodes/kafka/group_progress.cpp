@@ -32,9 +32,8 @@ std::expected<std::unique_ptr<GroupProgress>, Failure> GroupProgress::open(
   if (auto connected = probe.connect(); !connected) {
     return std::unexpected(std::move(connected.error()));
   }
-  auto count = probe.partitions(topic);
+  auto count = probe.existing(topic, "create it");
   if (!count) return std::unexpected(std::move(count.error()));
-  if (!*count) return std::unexpected(missing_topic(topic, settings.brokers, "create it"));
   auto client = make_client({.type = RD_KAFKA_CONSUMER,
                              .defaults = {{"client.id", "kaspar"}},
                              .owned = {{"group.id", group},
@@ -44,7 +43,7 @@ std::expected<std::unique_ptr<GroupProgress>, Failure> GroupProgress::open(
   if (!client) return std::unexpected(std::move(client.error()));
   state->client = std::move(*client);
   state->connected();
-  state->partitions = **count;
+  state->partitions = *count;
   return std::unique_ptr<GroupProgress>{new GroupProgress(std::move(state))};
 }
 

@@ -24,13 +24,9 @@ std::expected<void, Failure> KafkaSource::open() {
   if (auto connected = probe_.connect(); !connected) return connected;
   std::vector<int> counts;
   for (const Subscription& subscription : consumer_.subscriptions()) {
-    auto count = probe_.partitions(subscription.topic);
+    auto count = probe_.existing(subscription.topic, "create it, or correct the source's `topic`");
     if (!count) return std::unexpected(std::move(count.error()));
-    if (!*count) {
-      return std::unexpected(missing_topic(subscription.topic, cluster_.brokers,
-                                           "create it, or correct the source's `topic`"));
-    }
-    counts.push_back(**count);
+    counts.push_back(*count);
   }
   consumer_.set_partition_counts(counts);
   const bool embedded = probe_.embedded();

@@ -590,3 +590,16 @@ TEST_CASE("options that Kafka would refuse are refused by the check") {
   CHECK(create({{"partitions", Value{std::int64_t{0}}}}) == Places{"K0302 create.partitions"});
   CHECK(create({{"partition", Value{std::int64_t{1}}}}) == Places{"K0201 create.partition:"});
 }
+
+TEST_CASE("a topic that was created a moment ago is waited for, another is missing") {
+  World world;
+  auto writer = std::async(std::launch::async, [&] {
+    return TopicWriter::open(world.settings.kafka, "late", world.log, nullptr);
+  });
+  std::this_thread::sleep_for(200ms);  // long after the first question
+  REQUIRE(world.broker->create_topic("late", 1).has_value());
+  CHECK(writer.get().has_value());
+  const auto absent = TopicWriter::open(world.settings.kafka, "absent", world.log, nullptr);
+  REQUIRE_FALSE(absent.has_value());
+  CHECK(absent.error().message.starts_with("there is no topic `absent`"));
+}

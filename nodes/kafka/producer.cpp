@@ -62,14 +62,14 @@ std::expected<void, Failure> Producer::open() {
   ClusterProbe probe(cluster_, context_.log);
   if (auto connected = probe.connect(); !connected) return connected;
   for (const ProducedTopic& topic : topics_) {
-    auto count = probe.partitions(topic.name);
-    if (!count) return std::unexpected(std::move(count.error()));
-    if (!*count) {
-      if (!topic.create) {
-        return std::unexpected(missing_topic(
-            topic.name, cluster_.brokers,
-            "create it, or say `create: { partitions = 3, replication = 1 }` in the sink"));
-      }
+    if (!topic.create) {
+      auto there = probe.existing(
+          topic.name,
+          "create it, or say `create: { partitions = 3, replication = 1 }` in the sink");
+      if (!there) return std::unexpected(std::move(there.error()));
+    } else if (auto count = probe.partitions(topic.name); !count) {
+      return std::unexpected(std::move(count.error()));
+    } else if (!*count) {
       auto created = probe.create(topic.name, topic.create->partitions, topic.create->replication);
       if (!created) return created;
       context_.log.write(LogLevel::Info, "topic_created", "a sink's topic was created",

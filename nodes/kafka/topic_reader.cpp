@@ -49,13 +49,9 @@ std::expected<std::unique_ptr<TopicReader>, Failure> TopicReader::open(
 
   const PartitionList partitions = make_partition_list();
   for (const std::string& topic : topics) {
-    auto count = probe.partitions(topic);
+    auto count = probe.existing(topic, "create it, or correct the name");
     if (!count) return std::unexpected(std::move(count.error()));
-    if (!*count) {
-      return std::unexpected(
-          missing_topic(topic, settings.brokers, "create it, or correct the name"));
-    }
-    for (std::int32_t partition = 0; partition < **count; ++partition) {
+    for (std::int32_t partition = 0; partition < *count; ++partition) {
       const auto found = probe.watermarks(topic, partition);
       if (!found) return std::unexpected(found.error());
       const std::int64_t first = from_beginning ? found->low : found->high;

@@ -54,11 +54,8 @@ std::expected<std::unique_ptr<TopicWriter>, Failure> TopicWriter::open(
   if (auto connected = probe.connect(); !connected) {
     return std::unexpected(std::move(connected.error()));
   }
-  auto partitions = probe.partitions(topic);
-  if (!partitions) return std::unexpected(std::move(partitions.error()));
-  if (!*partitions) {
-    return std::unexpected(
-        missing_topic(topic, settings.brokers, "create it, or correct the name"));
+  if (auto there = probe.existing(topic, "create it, or correct the name"); !there) {
+    return std::unexpected(std::move(there.error()));
   }
   const std::size_t largest =
       std::clamp<std::size_t>(probe.max_message_bytes(topic), 1'000, 1'000'000'000);
