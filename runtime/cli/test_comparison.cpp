@@ -70,10 +70,12 @@ std::optional<double> number(std::string_view text) {
   return value;
 }
 
-/// The same text, or with a tolerance the same numbers, of each field between commas.
+/// The same text, or with a tolerance the same JSON or the same numbers, of each field between
+/// commas.
 bool same_text(std::string_view expected, std::string_view got, double tolerance) {
   if (expected == got) return true;
   if (tolerance == 0) return false;
+  if (!json_difference(expected, got, tolerance)) return true;
   while (true) {
     const std::size_t a = expected.find(',');
     const std::size_t b = got.find(',');
