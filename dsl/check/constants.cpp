@@ -6,10 +6,13 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <memory>
+#include <type_traits>
 #include <utility>
 
 #include "dsl/check/expressions.hpp"
 #include "dsl/check/params.hpp"
+#include "dsl/lex/token_buffer.hpp"
 #include "runtime/core/timestamp.hpp"
 #include "runtime/core/value_text.hpp"
 
@@ -22,6 +25,18 @@ std::optional<T> read_number(const std::string& text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
   return value;
+}
+
+/// The one literal of the language that the text is: `10_000`, `64KiB`, `1_000.5`.
+template <class T>
+std::optional<T> read_literal(const std::string& text) {
+  const TokenBuffer buffer = lex(std::make_shared<const SourceBuffer>("", text));
+  constexpr std::size_t with_end = 2;
+  if (buffer.tokens.size() != with_end) return std::nullopt;
+  const Token& token = buffer.tokens.front();
+  if (token.kind == TokenKind::Integer) return static_cast<T>(buffer.value<std::int64_t>(token));
+  if (token.kind != TokenKind::Float || std::is_integral_v<T>) return std::nullopt;
+  return static_cast<T>(buffer.value<double>(token));
 }
 
 bool fits_single(double value) {
@@ -79,14 +94,15 @@ std::optional<Value> read_value(const std::string& text, ScalarType type) {
       break;
     case ScalarType::I64:
       if (const auto value = read_number<std::int64_t>(text)) return Value{*value};
+      if (const auto value = read_literal<std::int64_t>(text)) return Value{*value};
       break;
     case ScalarType::F32:
-    case ScalarType::F64:
-      if (const auto value = read_number<double>(text);
-          value && (type == ScalarType::F64 || fits_single(*value))) {
-        return Value{*value};
-      }
+    case ScalarType::F64: {
+      auto value = read_number<double>(text);
+      if (!value) value = read_literal<double>(text);
+      if (value && (type == ScalarType::F64 || fits_single(*value))) return Value{*value};
       break;
+    }
     case ScalarType::String:
     case ScalarType::Bytes:
       return Value{text};
