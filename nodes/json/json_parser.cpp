@@ -26,9 +26,17 @@ struct JsonParser::State final : OperatorState {
     return parser.parse(buffer.data(), text.size(), false);
   }
 
+  /// What stands there, for messages.
+  [[nodiscard]] std::string shown(element value) const {
+    const bool too_large =
+        replaced && value.is_object() && value.get_object().value_unsafe().size() == 0;
+    return too_large ? "a number that no `f64` holds" : described(value);
+  }
+
   simdjson::dom::parser parser;
   std::vector<char> buffer;
-  std::string in_range;  // a document whose numbers were brought into range
+  std::string in_range;   // a document whose numbers were brought into range
+  bool replaced = false;  // it is the one that was parsed
   std::vector<Found> found;
 };
 
@@ -50,9 +58,9 @@ void JsonParser::read_row(Batch& batch, Row row, State& state) const {
     return;
   }
   auto document = state.parse(record.value);
-  if (document.error() == simdjson::NUMBER_ERROR && within_range(record.value, state.in_range)) {
-    document = state.parse(state.in_range);
-  }
+  state.replaced =
+      document.error() == simdjson::NUMBER_ERROR && within_range(record.value, state.in_range);
+  if (state.replaced) document = state.parse(state.in_range);
   if (document.error() != simdjson::SUCCESS) {
     batch.fail(row, DiagnosticCode::K0903,
                fmt::format("this is no JSON ({}): {}", simdjson::error_message(document.error()),
@@ -67,17 +75,18 @@ void JsonParser::read_row(Batch& batch, Row row, State& state) const {
   }
   fields_.find(whole.get_object().value_unsafe(), state.found);
   for (std::size_t i = 0; i < schema_.columns.size(); ++i) {
-    if (!read_column(batch, row, i, state.found[i])) return;
+    if (!read_column(batch, row, i, state)) return;
   }
 }
 
-bool JsonParser::read_column(Batch& batch, Row row, std::size_t column, const Found& found) const {
+bool JsonParser::read_column(Batch& batch, Row row, std::size_t column, const State& state) const {
+  const Found& found = state.found[column];
   const Type& type = schema_.columns[column].type;
   const ColumnBuffer& buffer = batch.column(writes_[column]);
   if (found.kind == Found::Kind::NoObject) {
     batch.fail(row, DiagnosticCode::K0902,
                fmt::format("`{}` leads through {}, which is no object", fields_.path(column),
-                           described(found.value)));
+                           state.shown(found.value)));
     return false;
   }
   if (found.kind == Found::Kind::Missing) {
@@ -90,23 +99,24 @@ bool JsonParser::read_column(Batch& batch, Row row, std::size_t column, const Fo
     return false;
   }
   if (type.optional) buffer.valid[row] = 1;
-  if (type.is_vector()) return read_vector(batch, row, column, found.value);
+  if (type.is_vector()) return read_vector(batch, row, column, state);
   std::byte* const to = buffer.data + row * element_size(type.scalar);
   const ValueError error = read_scalar(found.value, type.scalar, to, batch.text());
   if (error == ValueError::None) return true;
   batch.fail(row, DiagnosticCode::K0902,
              fmt::format("`{}` is {} `{}`: {}", fields_.path(column),
                          error == ValueError::OutOfRange ? "out of the range of" : "no",
-                         to_string(type.scalar), described(found.value)));
+                         to_string(type.scalar), state.shown(found.value)));
   return false;
 }
 
-bool JsonParser::read_vector(Batch& batch, Row row, std::size_t column, element value) const {
+bool JsonParser::read_vector(Batch& batch, Row row, std::size_t column, const State& state) const {
+  const element value = state.found[column].value;
   const Type& type = schema_.columns[column].type;
   const std::string& path = fields_.path(column);
   if (!value.is_array()) {
     batch.fail(row, DiagnosticCode::K0902,
-               fmt::format("`{}` is no array: {}", path, described(value)));
+               fmt::format("`{}` is no array: {}", path, state.shown(value)));
     return false;
   }
   const simdjson::dom::array array = value.get_array().value_unsafe();
@@ -125,7 +135,7 @@ bool JsonParser::read_vector(Batch& batch, Row row, std::size_t column, element 
       batch.fail(row, item.is_null() ? DiagnosticCode::K0905 : DiagnosticCode::K0902,
                  fmt::format("`{}[{}]` is {} `{}`: {}", path, count,
                              error == ValueError::OutOfRange ? "out of the range of" : "no",
-                             to_string(type.scalar), described(item)));
+                             to_string(type.scalar), state.shown(item)));
       return false;
     }
     ++count;

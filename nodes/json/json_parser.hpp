@@ -32,9 +32,9 @@ class JsonParser final : public Operator {
   struct State;
   void read_row(Batch& batch, Row row, State& state) const;
   [[nodiscard]] bool read_column(Batch& batch, Row row, std::size_t column,
-                                 const Found& found) const;
+                                 const State& state) const;
   [[nodiscard]] bool read_vector(Batch& batch, Row row, std::size_t column,
-                                 simdjson::dom::element value) const;
+                                 const State& state) const;
 
   Schema schema_;
   std::vector<Slot> writes_;

@@ -124,7 +124,10 @@ TEST_CASE("what is out of range is said to be") {
   CHECK(failure(column("x", ScalarType::I64), R"({"x": 9223372036854775808})") ==
         "K0902: `x` is out of the range of `i64`: `9223372036854775808`");
   CHECK(code(column("x", ScalarType::F32), R"({"x": 1e39})") == "K0902");
-  CHECK(code(column("x", ScalarType::F64), R"({"x": 1e400})") == "K0902");
+  CHECK(failure(column("x", ScalarType::F64), R"({"x": 1e400})") ==
+        "K0902: `x` is no `f64`: a number that no `f64` holds");
+  CHECK(failure(column("v", ScalarType::F64, false, 2), R"({"v": [1, 1e400]})") ==
+        "K0902: `v[1]` is no `f64`: a number that no `f64` holds");
   CHECK(code(column("x", ScalarType::F64), R"({"x": -1e400})") == "K0902");
   CHECK(code(column("x", ScalarType::Duration), R"({"x": "9223372036854775807h"})") == "K0902");
   Parsed parsed({column("x", ScalarType::F64)},
