@@ -4,6 +4,8 @@
 
 #include <CLI/CLI.hpp>
 #include <atomic>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -71,11 +73,20 @@ std::expected<dsl::CompileOptions, Failure> compile_options(const RunOptions& op
   return compile;
 }
 
-/// Opening the sink would empty what the source is about to read.
+/// Opening a sink empties its file: not what a source is about to read, and not where a source's
+/// file is missing.
 std::expected<void, Failure> check_files(const Plan& plan) {
   const auto path_of = [](const EndpointPlan& endpoint) {
     return endpoint.node->name == "file" ? string_param(endpoint.params, "path") : std::string{};
   };
+  for (const ChainPlan& chain : plan.chains) {
+    for (const ChainInput& input : chain.inputs) {
+      const std::string path = input.source ? path_of(plan.sources[*input.source]) : std::string{};
+      if (path.empty() || ::access(path.c_str(), R_OK) == 0) continue;
+      return std::unexpected(
+          wrong_usage(fmt::format("cannot open the file `{}`: {}", path, std::strerror(errno))));
+    }
+  }
   for (const EndpointPlan& sink : plan.sinks) {
     for (const EndpointPlan& source : plan.sources) {
       std::error_code none;  // a file that is not there is not read

@@ -462,6 +462,14 @@ class Run(unittest.TestCase):
         self.assertIn("the sink `out` writes the file", result.stderr)
         self.assertEqual(pathlib.Path(rows).read_text(encoding="ascii"), "1\n")
 
+    def test_nothing_is_emptied_before_the_sources_are_there(self):
+        file = self.write("through.pipe", "pipe 1\nsource rows = stdin\nsink out = stdout\nfrom rows |> to out\n")
+        before = self.write("before.txt", "1\n")
+        result = kaspar("run", file, "--source", f"rows=file:{self.folder.name}/none.txt", "--sink", f"out=file:{before}")
+        self.assertEqual(result.returncode, 2, result.stderr)
+        self.assertIn("cannot open the file", result.stderr)
+        self.assertEqual(pathlib.Path(before).read_text(encoding="ascii"), "1\n")
+
     def test_a_file_in_place_of_another_is_read_and_written_alike(self):
         file = self.write("named.pipe", 'pipe 1\nschema Row { id: string from "name" }\n'
                           'source rows = file { path: "no-such-rows.csv", header: true }\n'
