@@ -71,6 +71,13 @@ kaspar::Failure wrong_usage(const CLI::App& app, const CLI::ParseError& error) {
   } else if (command == nullptr && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
     failure.message = "no command is given";
     failure.help = "`kaspar --help` lists them";
+    if (!extras.empty()) {
+      failure.message = fmt::format("`kaspar` takes no option `{}`", extras.front());
+      const std::string& option = extras.front();
+      const std::string word =
+          option.substr(std::min(option.find_first_not_of('-'), option.size()));
+      if (is_command(app, word)) failure.help = fmt::format("did you mean `kaspar {}`?", word);
+    }
   } else if (failure.message.size() > 1 && failure.message[1] >= 'a') {
     failure.message[0] = static_cast<char>(std::tolower(failure.message[0]));
   }

@@ -44,6 +44,12 @@ class ExitStatus(unittest.TestCase):
                 self.assertEqual(result.stdout, "")
                 self.assertNotEqual(result.stderr, "")
 
+    def test_an_option_in_place_of_a_command_is_named(self):
+        result = kaspar("--version")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("takes no option `--version`", result.stderr)
+        self.assertIn("did you mean `kaspar version`?", result.stderr)
+
     def test_an_unknown_command_is_named(self):
         result = kaspar("chek", "x.pipe")
         self.assertEqual(result.returncode, 2)
