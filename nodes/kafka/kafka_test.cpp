@@ -447,6 +447,31 @@ TEST_CASE("a best-effort sink whose broker is gone tells its rows to have failed
   CHECK(heard.failed_ == 1);
 }
 
+TEST_CASE("a best-effort sink opens without its cluster or its topic, another does not") {
+  World world;
+  world.settings.kafka.connect_timeout = 3s;
+  KafkaSettings nowhere{.brokers = "127.0.0.1:1"};
+  nowhere.connect_timeout = 200ms;
+  world.settings.clusters["nowhere"] = nowhere;
+  for (const bool absent : {true, false}) {
+    const KafkaSettings& cluster =
+        absent ? world.settings.kafka : world.settings.clusters.at("nowhere");
+    const auto open = [&](Delivery delivery) {
+      return KafkaSink(std::make_shared<Producer>(
+                           std::vector<ProducedTopic>{{.name = absent ? "absent" : "out"}},
+                           delivery, cluster, world.context),
+                       0)
+          .open();
+    };
+    CHECK(open(Delivery::BestEffort).has_value());
+    CHECK_FALSE(open(Delivery::Reliable).has_value());
+  }
+  CHECK(world.log.text().find("! best_effort_unreachable: there is no topic `absent`") !=
+        std::string::npos);
+  CHECK(world.log.text().find("! best_effort_unreachable: no Kafka broker answered") !=
+        std::string::npos);
+}
+
 TEST_CASE("sinks write to their own clusters, and one that no profile defines is told") {
   World world;
   World other;

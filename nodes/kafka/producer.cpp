@@ -59,6 +59,16 @@ Producer::~Producer() {
 
 std::expected<void, Failure> Producer::open() {
   if (client_) return {};
+  if (auto found = look_up(); !found) {
+    if (delivery_ == Delivery::Reliable) return found;
+    // Nothing rests on it: its records fail until it is there.
+    context_.log.write(LogLevel::Warning, "best_effort_unreachable", found.error().message);
+    largest_.assign(topics_.size(), default_max_message_bytes);
+  }
+  return make();
+}
+
+std::expected<void, Failure> Producer::look_up() {
   ClusterProbe probe(cluster_, context_.log);
   if (auto connected = probe.connect(); !connected) return connected;
   for (const ProducedTopic& topic : topics_) {
@@ -77,7 +87,7 @@ std::expected<void, Failure> Producer::open() {
     }
     largest_.push_back(probe.max_message_bytes(topic.name));
   }
-  return make();
+  return {};
 }
 
 std::expected<void, Failure> Producer::make() {

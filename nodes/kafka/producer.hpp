@@ -48,7 +48,8 @@ class Producer final : private ClientEvents {
   Producer& operator=(const Producer&) = delete;
   ~Producer();
 
-  /// Connects, checks or creates every topic. Further calls do nothing.
+  /// Connects, checks or creates every topic. Best effort goes on without its cluster or a topic,
+  /// and says so. Further calls do nothing.
   [[nodiscard]] std::expected<void, Failure> open();
 
   /// The largest record of a topic (its index in `topics`), in bytes of key, value and headers.
@@ -80,6 +81,7 @@ class Producer final : private ClientEvents {
     std::optional<std::string> refusal;  // of the first record that failed
   };
 
+  [[nodiscard]] std::expected<void, Failure> look_up();  // fills `largest_`
   [[nodiscard]] std::expected<void, Failure> make();
   [[nodiscard]] std::expected<void, Failure> make_topics();
   static void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque);
