@@ -56,13 +56,36 @@ void selu(NodeLowering& node) {
                                     node.number("gamma", 1.05070102214813232421875F)));
 }
 
-/// log(1 + exp x), which does not overflow as max(x, 0) + log(1 + exp -|x|).
-void softplus(NodeLowering& node) {
+/// max(x, 0) + alpha * (exp(min(x, 0) / alpha) - 1)
+void celu(NodeLowering& node) {
   const Tensor& x = node.floats_in(0);
+  const double alpha = node.number("alpha", 1);
+  if (alpha == 0) node.damaged("an `alpha` of 0");
+  const Tensor power = apply_unary(node, Unary::Exp, times(node, negative(node, x), 1 / alpha));
+  node.define(
+      0, combine(node, Binary::Add, positive(node, x), times(node, plus(node, power, -1), alpha)));
+}
+
+/// log(1 + exp x), which does not overflow as max(x, 0) + log(1 + exp -|x|).
+Tensor logarithm_of_both(NodeLowering& node, const Tensor& x) {
   const Tensor size = apply_unary(node, Unary::Neg, apply_unary(node, Unary::Abs, x));
   const Tensor power = apply_unary(node, Unary::Exp, size);
   const Tensor rest = apply_unary(node, Unary::Log, plus(node, power, 1));
-  node.define(0, combine(node, Binary::Add, positive(node, x), rest));
+  return combine(node, Binary::Add, positive(node, x), rest);
+}
+
+void softplus(NodeLowering& node) { node.define(0, logarithm_of_both(node, node.floats_in(0))); }
+
+void mish(NodeLowering& node) {
+  const Tensor& x = node.floats_in(0);
+  const Tensor gate = apply_unary(node, Unary::Tanh, logarithm_of_both(node, x));
+  node.define(0, combine(node, Binary::Mul, x, gate));
+}
+
+void swish(NodeLowering& node) {
+  const Tensor& x = node.floats_in(0);
+  const Tensor gate = apply_unary(node, Unary::Sigmoid, times(node, x, node.number("alpha", 1)));
+  node.define(0, combine(node, Binary::Mul, x, gate));
 }
 
 void softsign(NodeLowering& node) {
@@ -124,18 +147,21 @@ void clip(NodeLowering& node) {
 
 std::span<const NamedOperator> activation_operators() noexcept {
   static constexpr auto operators = std::to_array<NamedOperator>({
+      {"Celu", celu},
       {"Clip", clip},
       {"Elu", elu},
       {"Gelu", gelu},
       {"HardSigmoid", hard_sigmoid},
       {"HardSwish", hard_swish},
       {"LeakyRelu", leaky_relu},
+      {"Mish", mish},
       {"PRelu", p_relu},
       {"Relu", relu},
       {"Selu", selu},
       {"Sigmoid", sigmoid},
       {"Softplus", softplus},
       {"Softsign", softsign},
+      {"Swish", swish},
       {"Tanh", tanh},
       {"ThresholdedRelu", thresholded_relu},
   });

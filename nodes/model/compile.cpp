@@ -9,7 +9,8 @@
 #include <string_view>
 #include <utility>
 
-#include "nodes/model/operators.hpp"
+#include "nodes/model/graph_lowering.hpp"
+#include "nodes/model/node_lowering.hpp"
 
 namespace kaspar::nodes {
 namespace {
@@ -64,7 +65,10 @@ void add_input(NodeLowering& lowering, const GraphPort& port, std::size_t width,
     dims[solved] = static_cast<std::int64_t>(width / product);
     note += fmt::format(", dimension {} is {}", solved, dims[solved]);
   } else if (product != width) {
-    wrong(fmt::format("takes {} values a record, not {}", product, width));
+    wrong(fmt::format("takes {} values a record, not {}", product, width),
+          port.element == Element::String
+              ? "export it with an input of shape [N,1] for each column of strings"
+              : "");
   }
   Tensor tensor = lowering.new_tensor(dims, *port.element);
   lowering.program().inputs.push_back({*port.element, NodeLowering::first_of(tensor), width});
@@ -72,31 +76,6 @@ void add_input(NodeLowering& lowering, const GraphPort& port, std::size_t width,
                                                    port.name, shape, width, width == 1 ? "" : "s",
                                                    note));
   lowering.define(port.name, std::move(tensor));
-}
-
-/// Whether a node has inputs, all known.
-bool all_known(const NodeLowering& lowering, const GraphNode& node) {
-  bool any = false;
-  for (const std::string& name : node.inputs) {
-    if (name.empty()) continue;
-    if (!lowering.tensor(name).known()) return false;
-    any = true;
-  }
-  return any;
-}
-
-void lower(NodeLowering& lowering, const GraphNode& node) {
-  lowering.enter(&node);
-  const NamedOperator* found = find_operator(node.op);
-  if (found == nullptr) lowering.unsupported("");
-  if (found->folds && all_known(lowering, node)) {
-    lowering.fold(found->lower);
-  } else {
-    found->lower(lowering);
-  }
-  for (const std::string& name : node.outputs) {
-    if (!name.empty() && !lowering.defined(name)) lowering.unsupported("with so many outputs");
-  }
 }
 
 }  // namespace
@@ -112,7 +91,7 @@ std::expected<Program, Issue> compile(const Graph& graph, std::span<const std::s
       lowering.charge(constant.size());
       lowering.define(name, constant);
     }
-    for (const GraphNode& node : graph.nodes) lower(lowering, node);
+    lower_nodes(lowering, graph.nodes);
     lowering.enter(nullptr);
     for (const GraphPort& port : graph.outputs) {
       const Tensor& tensor = lowering.tensor(port.name);

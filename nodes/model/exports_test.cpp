@@ -71,7 +71,6 @@ TEST_CASE("what exporters write gives ONNX Runtime's answers") {
       {"torchscript-opset16-mean", "[N,60,1] takes 60 values a record: " + first},
       {"torchscript-opset17-largest", "[N,60,1] takes 60 values a record: " + first},
       {"dynamo-opset20-attention", "[N,60,1] takes 60 values a record: " + first},
-      {"keras-opset15", "[N,60,1] takes 60 values a record: " + first},
       {"lstm-layout", "[N,60] takes 60 values a record: " + first},
       {"activations", "[N,60] takes 60 values a record: " + first},
       {"reductions", "[N,60] takes 60 values a record: " + first},

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +12,8 @@
 
 namespace kaspar::nodes {
 
+struct Graph;
+
 struct Attribute {
   std::int64_t integer = 0;
   float number = 0;
@@ -18,7 +21,8 @@ struct Attribute {
   std::vector<std::int64_t> integers;
   std::vector<float> numbers;
   std::vector<std::string> texts;
-  std::optional<Tensor> tensor;  // known
+  std::optional<Tensor> tensor;        // known
+  std::shared_ptr<const Graph> graph;  // of a branch or a loop's turn
 };
 
 struct GraphNode {
@@ -37,6 +41,8 @@ struct GraphPort {
   std::vector<std::int64_t> dims;
 };
 
+/// A branch or a loop's turn is one, too: it reads what the graph around it defined before, and the
+/// types and dimensions of its inputs and outputs are not told.
 struct Graph {
   std::int64_t opset = 0;
   std::map<std::string, Tensor, std::less<>> initializers;  // known

@@ -140,43 +140,20 @@ TEST_CASE("models of scikit-learn, XGBoost and LightGBM give their frameworks' a
 TEST_CASE("columns of several types are a model's inputs, words among them") {
   auto model = load(fixtures + "learned/mixed-columns.onnx");
   REQUIRE(model);
-  const std::vector<Column> arguments{{.name = "amount", .type = {.scalar = ScalarType::F32}},
-                                      {.name = "count", .type = {.scalar = ScalarType::I64}},
-                                      {.name = "color", .type = {.scalar = ScalarType::String}}};
-  StageCall call;
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    call.operands.push_back({.role = "",
-                             .expression = {.kind = Expression::Kind::Column,
-                                            .type = arguments[i].type,
-                                            .slot = static_cast<Slot>(i),
-                                            .text = arguments[i].name}});
-  }
-  call.name = "y";
-  call.model = *model;
-  const auto inferred = infer(call);
-  REQUIRE(inferred);
-  std::vector<Column> slots = arguments;
-  std::vector<Slot> writes;
-  for (const Column& column : inferred->columns) {
-    writes.push_back(static_cast<Slot>(slots.size()));
-    slots.push_back(column);
-  }
-  const auto op =
-      kaspar::test::nodes()
-          .find(NodeRole::Stage, "apply")
-          ->make_operator({.call = call, .writes = writes, .resource = inferred->resource});
-  const auto state = op->make_state();
+  AppliedColumns stage(*model, {{.name = "amount", .type = {.scalar = ScalarType::F32}},
+                                {.name = "count", .type = {.scalar = ScalarType::I64}},
+                                {.name = "color", .type = {.scalar = ScalarType::String}}});
   const auto rows = fields_of("mixed.csv");
   const RecordBatch records = make_records(rows.size());
-  Batch batch(slots, rows.size());
+  Batch batch(stage.slots, rows.size());
   batch.reset(records);
   for (Row row = 0; row < rows.size(); ++row) {
     *batch.column(0).row<float>(row) = std::stof(rows[row][0]);
     *batch.column(1).row<std::int64_t>(row) = std::stol(rows[row][1]);
     *batch.column(2).row<std::string_view>(row) = rows[row][2];
   }
-  op->process(batch, state.get());
-  check_answers({"mixed-columns"}, batch, *inferred, 3);
+  stage.run(batch);
+  check_answers({"mixed-columns"}, batch, stage.inferred, 3);
 }
 
 TEST_CASE("a word for a number, and a number for a word, are refused at the argument") {

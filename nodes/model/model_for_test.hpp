@@ -58,8 +58,8 @@ inline std::expected<Inferred, Issue> infer(const StageCall& call) {
   return nodes().find(NodeRole::Stage, "apply")->infer(call);
 }
 
-/// One stage `apply m(x) as y` over columns of its own.
-struct Applied {
+/// One stage `apply m(arguments) as y` over columns of its own, the arguments first.
+struct AppliedColumns {
   StageCall call;
   Inferred inferred;
   std::vector<Column> slots;
@@ -67,13 +67,22 @@ struct Applied {
   std::unique_ptr<Operator> op;
   std::unique_ptr<OperatorState> state;
 
-  Applied(std::shared_ptr<const Resource> model, Type type, Params params = {})
-      : call(call_with(std::move(model), type)) {
+  AppliedColumns(std::shared_ptr<const Resource> model, std::vector<Column> arguments,
+                 Params params = {})
+      : slots(std::move(arguments)) {
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+      call.operands.push_back({.role = "",
+                               .expression = {.kind = Expression::Kind::Column,
+                                              .type = slots[i].type,
+                                              .slot = static_cast<Slot>(i),
+                                              .text = slots[i].name}});
+    }
+    call.name = "y";
+    call.model = std::move(model);
     call.params = std::move(params);
     auto result = infer(call);
     REQUIRE(result);
     inferred = std::move(*result);
-    slots.push_back({.name = "x", .type = type});
     for (const Column& column : inferred.columns) {
       writes.push_back(static_cast<Slot>(slots.size()));
       slots.push_back(column);
@@ -88,6 +97,12 @@ struct Applied {
     op->process(batch, state.get());
     batch.end_stage();
   }
+};
+
+/// One stage `apply m(x) as y`.
+struct Applied : AppliedColumns {
+  Applied(std::shared_ptr<const Resource> model, Type type, Params params = {})
+      : AppliedColumns(std::move(model), {{.name = "x", .type = type}}, std::move(params)) {}
 };
 
 /// The numbers of a CSV file among the fixtures.

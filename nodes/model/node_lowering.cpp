@@ -39,11 +39,11 @@ void NodeLowering::refuse(DiagnosticCode code, std::string message, std::string 
                          .help = std::move(help)}};
 }
 
-void NodeLowering::unsupported(std::string_view what) const {
+void NodeLowering::unsupported(std::string_view what, std::string_view help) const {
   refuse(DiagnosticCode::K0404,
          fmt::format("operator `{}` of node `{}` is not supported{}{}", node_->op, node_->name,
                      what.empty() ? "" : " ", what),
-         "`kaspar explain K0404` lists the operators that are");
+         std::string(help.empty() ? "`kaspar explain K0404` lists the operators that are" : help));
 }
 
 void NodeLowering::damaged(std::string_view why) const {
@@ -58,6 +58,33 @@ void NodeLowering::charge(std::size_t elements) {
     refuse(DiagnosticCode::K0407, "the model's tensors take too much memory");
   }
   elements_ += elements;
+}
+
+void NodeLowering::count_unrolled(std::size_t nodes) {
+  if (nodes > most_unrolled - unrolled_) {
+    refuse(DiagnosticCode::K0407,
+           fmt::format("operator `{}` of node `{}` would be unrolled to more than {} nodes", op(),
+                       node_->name, most_unrolled),
+           "export it for shorter sequences, or with a layer that is an operator of its own");
+  }
+  unrolled_ += nodes;
+}
+
+NodeLowering::Scope::~Scope() {
+  for (auto& [name, tensor] : outside_) {
+    if (tensor) {
+      lowering_.tensors_[name] = std::move(*tensor);
+    } else {
+      lowering_.tensors_.erase(name);
+    }
+  }
+}
+
+void NodeLowering::Scope::hide(const std::string& name) {
+  if (outside_.contains(name)) return;
+  const auto found = lowering_.tensors_.find(name);
+  outside_.emplace(name,
+                   found == lowering_.tensors_.end() ? std::nullopt : std::optional(found->second));
 }
 
 std::size_t NodeLowering::checked_size(const Dims& dims) {

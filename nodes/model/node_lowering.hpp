@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,6 +21,7 @@
 namespace kaspar::nodes {
 
 inline constexpr std::size_t most_elements = std::size_t{1} << 25;   // made by all nodes together
+inline constexpr std::size_t most_unrolled = 100'000;                // nodes of branches and loops
 inline constexpr std::size_t most_registers = std::size_t{1} << 22;  // of 64 bytes
 
 /// Thrown by what refuses; `compile` returns the issue.
@@ -33,18 +35,21 @@ class NodeLowering {
 
   // --- refusals -------------------------------------------------------------------------------
   [[noreturn]] void refuse(DiagnosticCode code, std::string message, std::string help = {}) const;
-  /// K0404: "operator `X` of node `n` is not supported WHAT"
-  [[noreturn]] void unsupported(std::string_view what) const;
+  /// K0404: "operator `X` of node `n` is not supported WHAT"; `help` is the way out.
+  [[noreturn]] void unsupported(std::string_view what, std::string_view help = {}) const;
   /// K0405: the model contradicts itself.
   [[noreturn]] void damaged(std::string_view why) const;
   /// Counts elements against `most_elements`: K0407.
   void charge(std::size_t elements);
+  /// Counts nodes of branches and loops against `most_unrolled`: K0407.
+  void count_unrolled(std::size_t nodes);
   /// How many elements a shape has, which are charged.
   std::size_t checked_size(const Dims& dims);
 
   // --- the node at hand -----------------------------------------------------------------------
   /// null: none, inputs or outputs of the graph are worked on.
   void enter(const GraphNode* node) { node_ = node; }
+  [[nodiscard]] const GraphNode* node() const { return node_; }
   [[nodiscard]] std::int64_t opset() const { return opset_; }
   [[nodiscard]] const std::string& op() const { return node_->op; }
   [[nodiscard]] std::size_t input_count() const { return node_->inputs.size(); }
@@ -73,6 +78,25 @@ class NodeLowering {
   void define(const std::string& name, Tensor tensor) { tensors_[name] = std::move(tensor); }
   [[nodiscard]] bool defined(const std::string& name) const { return tensors_.contains(name); }
   [[nodiscard]] const Tensor& tensor(const std::string& name) const { return tensors_.at(name); }
+
+  /// Names that a graph inside another one defines: at the end they are again what they were.
+  class Scope {
+   public:
+    explicit Scope(NodeLowering& lowering) : lowering_(lowering) {}
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+    ~Scope();
+    /// The name will be defined inside.
+    void hide(const std::string& name);
+    void define(const std::string& name, Tensor tensor) {
+      hide(name);
+      lowering_.define(name, std::move(tensor));
+    }
+
+   private:
+    NodeLowering& lowering_;
+    std::map<std::string, std::optional<Tensor>, std::less<>> outside_;
+  };
 
   // --- the program ----------------------------------------------------------------------------
   [[nodiscard]] Program& program() { return program_; }
@@ -122,6 +146,7 @@ class NodeLowering {
   const GraphNode* node_ = nullptr;
   std::map<std::string, Tensor, std::less<>> tensors_;
   std::size_t elements_ = 0;
+  std::size_t unrolled_ = 0;
   Program program_;
 };
 

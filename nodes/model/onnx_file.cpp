@@ -29,6 +29,7 @@ constexpr std::size_t largest_weights = std::size_t{1} << 30;  // all tensors to
 constexpr std::size_t most_wire_fields = 500'000;
 constexpr std::size_t most_nodes = 100'000;
 constexpr int most_dimensions = 16;
+constexpr std::size_t most_depth = 8;  // of graphs in graphs
 
 struct Refused {
   std::string reason;
@@ -145,15 +146,7 @@ class Reader {
 
  private:
   void read_graph(const onnx::GraphProto& proto, Graph& graph) {
-    if (proto.sparse_initializer_size() != 0) throw Refused{"it has sparse weights"};
-    if (static_cast<std::size_t>(proto.node_size()) > most_nodes) {
-      throw Refused{fmt::format("it has more than {} nodes", most_nodes)};
-    }
-    for (const auto& tensor : proto.initializer()) {
-      if (!graph.initializers.emplace(tensor.name(), read_tensor(tensor)).second) {
-        throw Refused{fmt::format("it defines `{}` twice", tensor.name())};
-      }
-    }
+    read_content(proto, graph);
     for (const auto& input : proto.input()) {
       if (!graph.initializers.contains(input.name())) graph.inputs.push_back(read_port(input));
     }
@@ -166,12 +159,18 @@ class Reader {
     }
     if (graph.inputs.empty()) throw Refused{"it has no input"};
     if (graph.outputs.empty()) throw Refused{"it has no output"};
-    for (const auto& node : proto.node()) graph.nodes.push_back(read_node(node));
     check_names(graph);
   }
 
-  static void check_names(const Graph& graph) {
+  /// `outside`: what the graphs around this one define before it.
+  static void check_names(const Graph& graph,
+                          std::vector<const std::set<std::string_view>*> outside = {}) {
     std::set<std::string_view> known;
+    const auto is_known = [&](const std::string& name) {
+      return known.contains(name) ||
+             std::ranges::any_of(outside, [&](const auto* names) { return names->contains(name); });
+    };
+    outside.push_back(&known);
     for (const auto& [name, tensor] : graph.initializers) known.insert(name);
     for (const GraphPort& input : graph.inputs) {
       if (!known.insert(input.name).second) {
@@ -180,10 +179,13 @@ class Reader {
     }
     for (const GraphNode& node : graph.nodes) {
       for (const std::string& name : node.inputs) {
-        if (!name.empty() && !known.contains(name)) {
+        if (!name.empty() && !is_known(name)) {
           throw Refused{fmt::format("node `{}` reads `{}`, which nothing before it defines",
                                     node.name, name)};
         }
+      }
+      for (const auto& [name, attribute] : node.attributes) {
+        if (attribute.graph != nullptr) check_names(*attribute.graph, outside);
       }
       for (const std::string& name : node.outputs) {
         if (!name.empty() && !known.insert(name).second) {
@@ -192,7 +194,7 @@ class Reader {
       }
     }
     for (const GraphPort& output : graph.outputs) {
-      if (!known.contains(output.name)) {
+      if (!is_known(output.name)) {
         throw Refused{fmt::format("nothing defines its output `{}`", output.name)};
       }
     }
@@ -216,6 +218,34 @@ class Reader {
     return port;
   }
 
+  /// A branch, or a loop's turn.
+  std::shared_ptr<const Graph> read_inner(const onnx::GraphProto& proto) {
+    if (++depth_ > most_depth) throw Refused{"its graphs are nested too deep"};
+    Graph graph;
+    read_content(proto, graph);
+    for (const auto& input : proto.input()) {
+      if (!graph.initializers.contains(input.name()))
+        graph.inputs.push_back({.name = input.name(), .dims = {}});
+    }
+    for (const auto& output : proto.output())
+      graph.outputs.push_back({.name = output.name(), .dims = {}});
+    --depth_;
+    return std::make_shared<const Graph>(std::move(graph));
+  }
+
+  /// Weights and nodes.
+  void read_content(const onnx::GraphProto& proto, Graph& graph) {
+    if (proto.sparse_initializer_size() != 0) throw Refused{"it has sparse weights"};
+    nodes_ += static_cast<std::size_t>(proto.node_size());
+    if (nodes_ > most_nodes) throw Refused{fmt::format("it has more than {} nodes", most_nodes)};
+    for (const auto& tensor : proto.initializer()) {
+      if (!graph.initializers.emplace(tensor.name(), read_tensor(tensor)).second) {
+        throw Refused{fmt::format("it defines `{}` twice", tensor.name())};
+      }
+    }
+    for (const auto& node : proto.node()) graph.nodes.push_back(read_node(node));
+  }
+
   GraphNode read_node(const onnx::NodeProto& proto) {
     GraphNode node;
     const bool own = proto.domain().empty() || proto.domain() == "ai.onnx";
@@ -235,6 +265,7 @@ class Reader {
       if (from.has_t()) {
         to.tensor = read_tensor(from.t());
       }
+      if (from.has_g()) to.graph = read_inner(from.g());
       node.attributes.emplace(from.name(), std::move(to));
     }
     return node;
@@ -400,6 +431,8 @@ class Reader {
 
   const std::string& path_;
   std::size_t weights_ = 0;
+  std::size_t nodes_ = 0;
+  std::size_t depth_ = 0;
 };
 
 }  // namespace

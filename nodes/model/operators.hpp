@@ -17,6 +17,8 @@ struct NamedOperator {
 
 /// Operators that place elements or compute over shapes.
 [[nodiscard]] std::span<const NamedOperator> shape_operators() noexcept;
+/// Operators that repeat elements, turn them round and put others beside them.
+[[nodiscard]] std::span<const NamedOperator> arrangement_operators() noexcept;
 /// Operators on numbers one by one, and the choice between them.
 [[nodiscard]] std::span<const NamedOperator> math_operators() noexcept;
 /// Products of matrices.
@@ -32,6 +34,8 @@ struct NamedOperator {
 
 /// Operators that slide a window over a signal or a picture.
 [[nodiscard]] std::span<const NamedOperator> convolution_operators() noexcept;
+/// Branches and loops, as far as they are decided while the model is compiled.
+[[nodiscard]] std::span<const NamedOperator> control_flow_operators() noexcept;
 
 /// All of them, by name.
 [[nodiscard]] std::span<const NamedOperator> all_operators();

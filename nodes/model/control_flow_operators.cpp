@@ -1,0 +1,139 @@
+// Branches and loops: a branch is chosen, and a loop unrolled, while the model is compiled. What
+// decides has to be known by then, as it is in exports, where it comes from shapes.
+#include <fmt/core.h>
+
+#include <array>
+#include <limits>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "nodes/model/graph_lowering.hpp"
+#include "nodes/model/operators.hpp"
+
+namespace kaspar::nodes {
+namespace {
+
+constexpr std::string_view fixed_steps =
+    "export it for sequences of a fixed length: `keras.Input((STEPS, FEATURES))`, or "
+    "`dynamic_shapes` for the batch alone";
+
+const Graph& graph_of(const NodeLowering& node, std::string_view attribute) {
+  const Attribute* found = node.attribute(attribute);
+  if (found == nullptr || found->graph == nullptr) {
+    node.damaged(fmt::format("no `{}`", attribute));
+  }
+  return *found->graph;
+}
+
+/// Lowers a graph inside the one at hand, with `inputs` as its inputs; what its outputs are.
+std::vector<Tensor> lower_inner(NodeLowering& node, const Graph& graph,
+                                std::vector<Tensor> inputs) {
+  node.count_unrolled(graph.nodes.size() + 1);
+  const GraphNode* outer = node.node();
+  NodeLowering::Scope scope(node);
+  if (inputs.size() != graph.inputs.size()) {
+    node.damaged(fmt::format("{} inputs of a graph for {}", graph.inputs.size(), inputs.size()));
+  }
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    scope.define(graph.inputs[i].name, std::move(inputs[i]));
+  }
+  for (const auto& [name, constant] : graph.initializers) {
+    node.charge(constant.size());
+    scope.define(name, constant);
+  }
+  for (const GraphNode& inner : graph.nodes) {
+    for (const std::string& name : inner.outputs) scope.hide(name);
+  }
+  lower_nodes(node, graph.nodes);
+  std::vector<Tensor> outputs;
+  for (const GraphPort& port : graph.outputs) outputs.push_back(node.tensor(port.name));
+  node.enter(outer);
+  return outputs;
+}
+
+/// A condition, if it is known.
+std::optional<bool> decided(const NodeLowering& node, const Tensor& condition) {
+  if (condition.element != Element::Bool || condition.size() != 1) {
+    node.damaged("a condition that is no Bool");
+  }
+  if (!condition.known()) return std::nullopt;
+  return condition.floats()[0] != 0;
+}
+
+void branch(NodeLowering& node) {
+  const std::optional<bool> holds = decided(node, node.in(0));
+  if (!holds)
+    node.unsupported("where the condition depends on the data",
+                     "export it without the choice, or choose in the pipeline: one model a branch");
+  std::vector<Tensor> made =
+      lower_inner(node, graph_of(node, *holds ? "then_branch" : "else_branch"), {});
+  if (made.size() < node.output_count()) node.damaged("a branch with too few outputs");
+  for (std::size_t i = 0; i < node.output_count(); ++i) node.define(i, std::move(made[i]));
+}
+
+/// A step's outputs one after the other, in a new first dimension.
+Tensor stacked(NodeLowering& node, std::vector<Tensor> steps) {
+  if (steps.empty()) node.unsupported("that makes no step");
+  Tensor out{.dims = steps[0].dims, .element = steps[0].element};
+  out.dims.insert(out.dims.begin(), static_cast<std::int64_t>(steps.size()));
+  for (const Tensor& step : steps) {
+    if (step.dims != steps[0].dims || step.element != out.element) {
+      node.unsupported("whose steps' outputs are of different shapes");
+    }
+    node.charge(step.size());
+    const Tensor held = node.in_registers(step);
+    out.refs.insert(out.refs.end(), held.refs.begin(), held.refs.end());
+  }
+  return out;
+}
+
+void loop(NodeLowering& node) {
+  const Graph& body = graph_of(node, "body");
+  std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  if (node.has(0)) {
+    if (!node.in(0).known())
+      node.unsupported("whose number of steps depends on the data", fixed_steps);
+    const Dims trips = node.known_integers(0);
+    if (trips.size() != 1) node.damaged("a number of steps that is none");
+    most = trips[0];
+  }
+  std::vector<Tensor> carried;
+  for (std::size_t i = 2; i < node.input_count(); ++i) carried.push_back(node.in(i));
+  const std::size_t states = carried.size();
+  if (body.outputs.size() < 1 + states || body.outputs.size() - 1 < node.output_count()) {
+    node.damaged("a body with too few outputs");
+  }
+  std::vector<std::vector<Tensor>> steps(body.outputs.size() - 1 - states);
+  Tensor condition = node.has(1) ? node.in(1) : known_number(Element::Bool, 1);
+  for (std::int64_t step = 0; step < most; ++step) {
+    const std::optional<bool> goes_on = decided(node, condition);
+    if (!goes_on) node.unsupported("whose end depends on the data", fixed_steps);
+    if (!*goes_on) break;
+    std::vector<Tensor> inputs{known_ints({}, {step}), std::move(condition)};
+    inputs.insert(inputs.end(), carried.begin(), carried.end());
+    std::vector<Tensor> made = lower_inner(node, body, std::move(inputs));
+    condition = std::move(made[0]);
+    for (std::size_t i = 0; i < states; ++i) carried[i] = std::move(made[1 + i]);
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      steps[i].push_back(std::move(made[1 + states + i]));
+    }
+  }
+  for (std::size_t i = 0; i < states; ++i) node.define(i, std::move(carried[i]));
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    if (node.wants(states + i)) node.define(states + i, stacked(node, std::move(steps[i])));
+  }
+}
+
+}  // namespace
+
+std::span<const NamedOperator> control_flow_operators() noexcept {
+  static constexpr auto operators = std::to_array<NamedOperator>({
+      {"If", branch, false},
+      {"Loop", loop, false},
+  });
+  return operators;
+}
+
+}  // namespace kaspar::nodes
