@@ -91,6 +91,14 @@ Ticket& ChainGraph::take_ticket(const Path& path, Flight& flight, Ticket* parent
   return *ticket;
 }
 
+void ChainGraph::put(Ticket& ticket) {
+  if (!ticket.flight->in_place) {
+    nodes_.front()->try_put(&ticket);
+    return;
+  }
+  for (const Segment& segment : segments_) run_segment(segment, ticket);
+}
+
 void ChainGraph::run_segment(const Segment& segment, Ticket& ticket) noexcept {
   Batch& batch = ticket.batch;
   const std::atomic<bool>& abandoned = ticket.path->lane->abandoned;

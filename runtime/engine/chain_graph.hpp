@@ -44,8 +44,8 @@ class ChainGraph {
 
   /// A ticket for the flight, its columns bound to the parent's; its batch is not yet reset.
   [[nodiscard]] Ticket& take_ticket(const Path& path, Flight& flight, Ticket* parent);
-  /// Sends the ticket into the graph.
-  void put(Ticket& ticket) { nodes_.front()->try_put(&ticket); }
+  /// Sends the ticket into the graph, or runs it, as its flight says.
+  void put(Ticket& ticket);
   void give_back(Ticket& ticket) noexcept { tickets_.give_back(&ticket); }
 
   [[nodiscard]] const ChainPlan& plan() const noexcept { return plan_; }

@@ -23,7 +23,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t most_batches = 256;
+constexpr std::size_t most_batches = 64;
 constexpr std::size_t most_payload = 1u << 20;
 
 MemorySplit split_of(const Plan& plan, const RunSettings& settings) {

@@ -9,6 +9,13 @@ namespace kaspar::engine {
 
 using std::chrono::milliseconds;
 
+namespace {
+
+/// A chain in place is run from within the one above it.
+constexpr std::size_t most_paths_in_place = 16;
+
+}  // namespace
+
 SourceDriver::SourceDriver(RunState& state, std::unique_ptr<Source> source,
                            std::map<std::size_t, Lane*> lanes, std::size_t capacity,
                            std::size_t payload_bytes)
@@ -117,7 +124,13 @@ void SourceDriver::send(Flight& flight) {
     const std::lock_guard lock(state_.mutex);
     ++state_.flights;
   }
-  launch(flight);
+  InPlace& in_place = in_place_[flight.records.endpoint];
+  const std::size_t rows = flight.records.records.size();
+  flight.in_place = lane->second->paths.size() <= most_paths_in_place && in_place.takes(rows);
+  if (!flight.in_place) return launch(flight);
+  const auto begun = Clock::now();
+  launch(flight);  // it may be gone then
+  in_place.took(rows, Clock::now() - begun);
 }
 
 void SourceDriver::finish(Flight& flight) noexcept {

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "runtime/core/source.hpp"
+#include "runtime/engine/in_place.hpp"
 #include "runtime/engine/lane.hpp"
 #include "runtime/engine/pool.hpp"
 #include "runtime/engine/run_state.hpp"
@@ -45,6 +46,7 @@ class SourceDriver final : public FlightOwner {
   std::unique_ptr<Source> source_;
   std::map<std::size_t, Lane*> lanes_;
   std::map<std::size_t, std::uint64_t> next_sequence_;
+  std::map<std::size_t, InPlace> in_place_;
   std::size_t capacity_;
   std::size_t payload_bytes_;
   std::size_t column_bytes_ = 0;

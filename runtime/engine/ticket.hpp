@@ -71,6 +71,7 @@ struct Flight {
   Lane* lane = nullptr;
   std::size_t credit = 0;                // bytes held of the credits
   std::atomic<std::size_t> pending{0};   // root tickets and own consignments at work
+  bool in_place = false;                 // chains run in the thread that launches it
   std::atomic<bool> lost{false};         // something was not delivered: never acknowledged
   std::atomic<std::uint32_t> first_bad;  // the row that ends the run; nothing from it on is written
   std::unique_ptr<Shipment[]> shipments;  // as Lane::edges

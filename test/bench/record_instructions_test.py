@@ -2,11 +2,12 @@
 """What a record costs has not grown: instructions and allocations, counted by valgrind, so that it holds on any machine
 under any load.
 
-  record_instructions_test.py FOLDER [--update]
+  record_instructions_test.py FOLDER [--update | --self-test]
 
 FOLDER is that of the release preset, with kaspar and bench_kernels. Compared with record_instructions.json, by compiler:
 10 % more instructions, or an allocation for every twentieth record more, is a failure. Exit status 77, skipped, where
-there is no valgrind or there are no figures for the compiler."""
+there is no valgrind or there are no figures for the compiler. --self-test: that kaspar_copying, which copies each payload,
+would be such a failure."""
 import json
 import pathlib
 import re
@@ -35,36 +36,54 @@ def count(tool, pattern, command, folder):
     return int(found[1].replace(",", ""))
 
 
-def measure(build):
+def write_inputs(folder):
+    bench_data.write_rows(folder / "kernel.csv", ROWS)
+    lines = (folder / "kernel.csv").read_text(encoding="ascii").splitlines(keepends=True)
+    for rows in (FEW, *MANY.values()):
+        (folder / f"{rows}.csv").write_text("".join(lines[i % ROWS] for i in range(rows)), encoding="ascii")
+    (folder / "one.toml").write_text("[run]\nthreads = 1\n", encoding="ascii")
+    (folder / "lstm.pipe").write_text(bench_data.pipeline("lstm"), encoding="utf-8")
+    passing = bench_data.pipeline("pass").replace("key: meta.key, value: meta.key", 'value: "same"')
+    (folder / "pass.pipe").write_text(passing, encoding="utf-8")
+
+
+def stage_figures(build, folder):
     figures = {}
+    for stage in ("parse", "apply"):
+        few, many = (count("callgrind", r"Collected : (\d+)",
+                           [build / "test/bench/bench_kernels", "repeat", "--rows", "kernel.csv", "--pipeline", "lstm.pipe",
+                            "--stage", stage, "--repeats", repeats], folder) for repeats in (1, REPEATS))
+        figures[f"{stage}: instructions"] = (many - few) / (REPEATS - 1) / ROWS
+    return figures
+
+
+def file_figures(program, kind, folder):
+    def run(rows):
+        for sink in ("labels", "dead"):
+            (folder / sink).unlink(missing_ok=True)
+        return [program, "run", f"{kind}.pipe", "--profile", "one.toml", "--source", f"windows=file:{rows}.csv",
+                "--sink", "labels=file:labels", "--sink", "dead=file:dead", "--until-end"]
+    figures, most = {}, MANY[kind]
+    for what, tool, pattern in (("instructions", "callgrind", r"Collected : (\d+)"),
+                                ("allocations", "memcheck", r"total heap usage: ([\d,]+) allocs")):
+        few, many = (count(tool, pattern, run(rows), folder) for rows in (FEW, most))
+        written = len((folder / "labels").read_text(encoding="utf-8").splitlines())
+        if written != most:
+            sys.exit(f"{written} of {most} records were written")
+        figures[f"{kind}, file to file: {what}"] = (many - few) / (most - FEW)
+    return figures
+
+
+def measure(build, self_test):
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        bench_data.write_rows(folder / "kernel.csv", ROWS)
-        lines = (folder / "kernel.csv").read_text(encoding="ascii").splitlines(keepends=True)
-        for rows in (FEW, *MANY.values()):
-            (folder / f"{rows}.csv").write_text("".join(lines[i % ROWS] for i in range(rows)), encoding="ascii")
-        (folder / "one.toml").write_text("[run]\nthreads = 1\n", encoding="ascii")
-        (folder / "lstm.pipe").write_text(bench_data.pipeline("lstm"), encoding="utf-8")
-        passing = bench_data.pipeline("pass").replace("key: meta.key, value: meta.key", 'value: "same"')
-        (folder / "pass.pipe").write_text(passing, encoding="utf-8")
-        for stage in ("parse", "apply"):
-            few, many = (count("callgrind", r"Collected : (\d+)",
-                               [build / "test/bench/bench_kernels", "repeat", "--rows", "kernel.csv", "--pipeline", "lstm.pipe",
-                                "--stage", stage, "--repeats", repeats], folder) for repeats in (1, REPEATS))
-            figures[f"{stage}: instructions"] = (many - few) / (REPEATS - 1) / ROWS
-        for kind, most in MANY.items():
-            def run(rows):
-                for sink in ("labels", "dead"):
-                    (folder / sink).unlink(missing_ok=True)
-                return [build / "kaspar", "run", f"{kind}.pipe", "--profile", "one.toml", "--source", f"windows=file:{rows}.csv",
-                        "--sink", "labels=file:labels", "--sink", "dead=file:dead", "--until-end"]
-            for what, tool, pattern in (("instructions", "callgrind", r"Collected : (\d+)"),
-                                        ("allocations", "memcheck", r"total heap usage: ([\d,]+) allocs")):
-                few, many = (count(tool, pattern, run(rows), folder) for rows in (FEW, most))
-                written = len((folder / "labels").read_text(encoding="utf-8").splitlines())
-                if written != most:
-                    sys.exit(f"{written} of {most} records were written")
-                figures[f"{kind}, file to file: {what}"] = (many - few) / (most - FEW)
+        write_inputs(folder)
+        if self_test:
+            figures = file_figures(build / "test/bench/kaspar_copying", "pass", folder)
+        else:
+            figures = stage_figures(build, folder)
+            for kind in MANY:
+                figures |= file_figures(build / "kaspar", kind, folder)
     return {name: round(value, 3 if "allocations" in name else 0) for name, value in figures.items()}
 
 
@@ -85,7 +104,8 @@ def main():
     if name not in known and "--update" not in sys.argv:
         print(f"no figures for {name}: record_instructions_test.py FOLDER --update makes some")
         sys.exit(77)
-    figures = measure(build)
+    self_test = "--self-test" in sys.argv
+    figures = measure(build, self_test)
     if "--update" in sys.argv:
         known[name] = figures
         FIGURES.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
@@ -95,6 +115,8 @@ def main():
         worse = was is None or value > (was + MORE_ALLOCATIONS if "allocations" in what else was * MORE)
         problems += worse
         print(f"{what:<40} {value:>12} a record, was {was}{'  MORE' if worse else ''}")
+    if self_test:
+        sys.exit(0 if problems == len(figures) else "a copy of each payload goes unseen")
     sys.exit(f"{problems} figures have grown" if problems else 0)
 
 
