@@ -49,7 +49,8 @@ std::expected<void, Failure> LineSink::open() {
   return {};
 }
 
-void LineSink::write(std::span<const OutputRecord> records, DeliveryListener& listener) noexcept {
+void LineSink::write(std::span<const OutputRecord> records, std::uint64_t,
+                     DeliveryListener& listener) noexcept {
   {
     const std::lock_guard lock(mutex_);
     jobs_.push_back({records, &listener});

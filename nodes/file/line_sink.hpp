@@ -22,7 +22,8 @@ class LineSink final : public Sink {
   ~LineSink() override;
 
   [[nodiscard]] std::expected<void, Failure> open() override;
-  void write(std::span<const OutputRecord> records, DeliveryListener& listener) noexcept override;
+  void write(std::span<const OutputRecord> records, std::uint64_t,
+             DeliveryListener& listener) noexcept override;
   [[nodiscard]] std::expected<void, Failure> close(std::chrono::milliseconds within) override;
 
  private:

@@ -76,6 +76,11 @@ std::optional<std::string> ClientEvents::fatal() const {
   return fatal_;
 }
 
+void ClientEvents::forget_fatal() {
+  const std::lock_guard lock(mutex_);
+  fatal_.reset();
+}
+
 std::string ClientEvents::last_trouble() const {
   const std::lock_guard lock(mutex_);
   return trouble_;

@@ -42,6 +42,8 @@ class ClientEvents {
 
   /// What the client cannot recover from, if it happened.
   [[nodiscard]] std::optional<std::string> fatal() const;
+  /// The client that could not recover is gone.
+  void forget_fatal();
   /// The last trouble with a broker, for the message when none is reached; may be empty.
   [[nodiscard]] std::string last_trouble() const;
   /// Until then trouble with brokers is kept, not logged: whoever connects tells it in one message.

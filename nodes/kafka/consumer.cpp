@@ -6,6 +6,8 @@
 #include <cstring>
 #include <thread>
 
+#include "nodes/kafka/fail_point.hpp"
+#include "nodes/kafka/rewind.hpp"
 #include "nodes/kafka/start_resolution.hpp"
 #include "runtime/core/memory_split.hpp"
 
@@ -30,16 +32,6 @@ std::string text_of(const rd_kafka_topic_partition_list_t& partitions) {
                         partitions.elems[i].partition);
   }
   return text;
-}
-
-PartitionList list_of(const std::vector<PartitionOffset>& offsets) {
-  PartitionList list = make_partition_list(offsets.size());
-  for (const PartitionOffset& offset : offsets) {
-    rd_kafka_topic_partition_list_add(list.get(), std::string{offset.topic}.c_str(),
-                                      offset.partition)
-        ->offset = offset.offset;
-  }
-  return list;
 }
 
 /// What no retry mends.
@@ -98,6 +90,8 @@ std::expected<void, Failure> Consumer::open(bool embedded) {
   if (protocol == cluster_.options.end() || protocol->second != "consumer") {
     configuration.owned.emplace_back("partition.assignment.strategy", "cooperative-sticky");
   }
+  if (transaction_ != nullptr)
+    configuration.owned.emplace_back("isolation.level", "read_committed");
   configuration.add_callbacks = [](rd_kafka_conf_t* conf) {
     rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
     rd_kafka_conf_set_offset_commit_cb(conf, on_commit);
@@ -134,7 +128,9 @@ void Consumer::serve(milliseconds wait) {
                          .message = "a record came past the queue of its partition"};
     }
   }
-  commit_if_due();
+  if (transaction_ == nullptr) return commit_if_due();
+  transaction_->serve(client_.get());
+  if (transaction_->must_rewind()) rewind();
 }
 
 std::optional<std::size_t> Consumer::subscription_of(std::string_view topic) const noexcept {
@@ -159,6 +155,7 @@ void Consumer::handle_error(rd_kafka_resp_err_t code, std::string_view what) {
 const std::optional<Failure>& Consumer::failure() {
   if (!failure_) {
     if (auto why = fatal()) failure_ = Failure{.message = "reading from Kafka: " + *why};
+    if (transaction_ != nullptr && transaction_->failure()) failure_ = transaction_->failure();
   }
   return failure_;
 }
@@ -191,7 +188,11 @@ void Consumer::assign(rd_kafka_topic_partition_list_t& partitions) {
   }
   log().write(LogLevel::Info, "partitions_assigned", "partitions were assigned to this process",
               {{"count", std::to_string(partitions.cnt)}, {"partitions", text_of(partitions)}});
-  if (auto resolved = resolve_starts(client_.get(), subscriptions_, strict_, partitions);
+  // Finding out where to start may take longer than a transaction may be open.
+  if (transaction_ != nullptr && partitions.cnt != 0) (void)settle(partitions);
+  if (auto resolved =
+          resolve_starts(client_.get(), subscriptions_,
+                         {.strict = strict_, .commit_all = transaction_ != nullptr}, partitions);
       !resolved) {
     if (!failure_) failure_ = std::move(resolved.error());
   }
@@ -214,15 +215,10 @@ void Consumer::assign(rd_kafka_topic_partition_list_t& partitions) {
 
 void Consumer::revoke(rd_kafka_topic_partition_list_t& partitions) {
   const bool lost = rd_kafka_assignment_lost(client_.get()) != 0;
-  bool drained = !lost;
-  if (!lost) {
-    const auto deadline = std::min(Clock::now() + revoke_drain, close_by_);
-    for (int i = 0; i < partitions.cnt; ++i) {
-      const auto index =
-          tracker_.index_of(partitions.elems[i].topic, partitions.elems[i].partition);
-      drained = tracker_.wait_idle(index, deadline) && drained;
-    }
-    drained = commit_until(std::min(Clock::now() + revoke_commit, close_by_), true) && drained;
+  const bool drained = !lost && settle(partitions);
+  if (lost && transaction_ != nullptr) {
+    // Whoever has them now reads them from what is committed.
+    transaction_->abort("partitions were lost", std::min(Clock::now() + revoke_commit, close_by_));
   }
   log().write(drained ? LogLevel::Info : LogLevel::Warning,
               lost ? "partitions_lost" : "partitions_revoked",
@@ -243,12 +239,49 @@ void Consumer::revoke(rd_kafka_topic_partition_list_t& partitions) {
   }
 }
 
+bool Consumer::settle(const rd_kafka_topic_partition_list_t& partitions) {
+  const auto deadline = std::min(Clock::now() + revoke_drain, close_by_);
+  if (transaction_ != nullptr) return transaction_->settle(client_.get(), deadline);
+  bool idle = true;
+  for (int i = 0; i < partitions.cnt; ++i) {
+    const auto index = tracker_.index_of(partitions.elems[i].topic, partitions.elems[i].partition);
+    idle = tracker_.wait_idle(index, deadline) && idle;
+  }
+  return commit_until(std::min(Clock::now() + revoke_commit, close_by_), true) && idle;
+}
+
+// What fails is tried again by the next call.
+void Consumer::rewind() {
+  const PartitionList partitions = make_partition_list();
+  std::vector<bool> fetched;
+  for (std::uint32_t index = 0; index < assignments_.size(); ++index) {
+    if (!assignments_[index]) continue;
+    rd_kafka_topic_partition_list_add(partitions.get(), std::string{tracker_.topic(index)}.c_str(),
+                                      tracker_.partition(index));
+    fetched.push_back(assignments_[index]->fetched);
+  }
+  if (!seek_committed(client_.get(), *partitions, fetched)) return;
+  for (int i = 0; i < partitions->cnt; ++i) {
+    const rd_kafka_topic_partition_t& partition = partitions->elems[i];
+    const std::uint32_t index = tracker_.index_of(partition.topic, partition.partition);
+    Assignment& assignment = *assignments_[index];
+    assignment = {.epoch = tracker_.assign(index),
+                  .subscription = assignment.subscription,
+                  .position = partition.offset};
+  }
+  transaction_->rewound();
+  log().write(LogLevel::Info, "partitions_rewound",
+              "partitions are read again from their committed offsets",
+              {{"count", std::to_string(partitions->cnt)}});
+}
+
 void Consumer::commit_if_due() {
   if (committing_ || Clock::now() - last_commit_ < settings_.commit_interval) return;
   last_commit_ = Clock::now();
   const std::vector<PartitionOffset> offsets = tracker_.uncommitted();
   if (offsets.empty()) return;
-  const rd_kafka_resp_err_t code = rd_kafka_commit(client_.get(), list_of(offsets).get(), 1);
+  const rd_kafka_resp_err_t code = rd_kafka_commit(client_.get(), offset_list(offsets).get(), 1);
+  fail_point("inside_commit");
   committing_ = code == RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
@@ -286,8 +319,8 @@ bool Consumer::commit_until(Clock::time_point deadline, bool in_rebalance) {
     const std::vector<PartitionOffset> offsets = tracker_.uncommitted();
     if (offsets.empty()) return true;
     const QueueHandle answers{rd_kafka_queue_new(client_.get())};
-    const rd_kafka_resp_err_t code = rd_kafka_commit_queue(client_.get(), list_of(offsets).get(),
-                                                           answers.get(), nullptr, nullptr);
+    const rd_kafka_resp_err_t code = rd_kafka_commit_queue(
+        client_.get(), offset_list(offsets).get(), answers.get(), nullptr, nullptr);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
       const EventHandle answer{
           rd_kafka_queue_poll(answers.get(), static_cast<int>(until(deadline).count()))};
@@ -310,7 +343,9 @@ bool Consumer::commit_until(Clock::time_point deadline, bool in_rebalance) {
 std::expected<void, Failure> Consumer::close(milliseconds within) {
   if (!client_) return {};
   const auto deadline = close_by_ = Clock::now() + within;
-  const bool committed = commit_until(deadline, false);
+  const bool committed = transaction_ != nullptr
+                             ? transaction_->settle_finally(client_.get(), deadline)
+                             : commit_until(deadline, false);
   leave(std::max(deadline, Clock::now() + least_time_to_leave));
   if (committed) return {};
   return std::unexpected(

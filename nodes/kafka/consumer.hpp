@@ -16,6 +16,7 @@
 #include "nodes/kafka/client.hpp"
 #include "nodes/kafka/offset_tracker.hpp"
 #include "nodes/kafka/start_offset.hpp"
+#include "nodes/kafka/transaction.hpp"
 
 namespace kaspar::nodes::kafka {
 
@@ -32,19 +33,22 @@ struct Assignment {
   std::size_t subscription = 0;
   std::int64_t position = -1;  // the next offset; -1: not known before the first record
   bool reached_end = false;    // its end was seen at least once
+  bool fetched = false;        // something of it was fetched
 };
 
 class Consumer final : private ClientEvents {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// The tracker, the cluster, the settings and the log outlive it.
+  /// The tracker, the transaction, the cluster, the settings and the log outlive it. `transaction`:
+  /// offsets are committed by it; nullptr: by the consumer itself.
   Consumer(std::string group, std::vector<Subscription> subscriptions, OffsetTracker& tracker,
-           const KafkaSettings& cluster, const RunContext& context)
+           Transaction* transaction, const KafkaSettings& cluster, const RunContext& context)
       : ClientEvents(context.log),
         group_(std::move(group)),
         subscriptions_(std::move(subscriptions)),
         tracker_(tracker),
+        transaction_(transaction),
         cluster_(cluster),
         settings_(context.settings) {}
   Consumer(const Consumer&) = delete;
@@ -94,6 +98,10 @@ class Consumer final : private ClientEvents {
 
   void assign(rd_kafka_topic_partition_list_t& partitions);
   void revoke(rd_kafka_topic_partition_list_t& partitions);
+  /// Everything read of the partitions is done with and committed. Whether it is.
+  [[nodiscard]] bool settle(const rd_kafka_topic_partition_list_t& partitions);
+  /// After an aborted transaction: all that is assigned is read again from what is committed.
+  void rewind();
   void commit_if_due();
   /// Commits what is done, again until it succeeds or the deadline is over. Serves rebalances
   /// meanwhile, unless it is called by one.
@@ -106,6 +114,7 @@ class Consumer final : private ClientEvents {
   std::string group_;
   std::vector<Subscription> subscriptions_;
   OffsetTracker& tracker_;
+  Transaction* transaction_;
   const KafkaSettings& cluster_;
   const RunSettings& settings_;
   ClientHandle client_;

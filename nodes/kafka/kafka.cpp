@@ -9,6 +9,7 @@
 #include "nodes/kafka/kafka_sink.hpp"
 #include "nodes/kafka/kafka_source.hpp"
 #include "nodes/kafka/settings_check.hpp"
+#include "nodes/kafka/transactional_producer.hpp"
 #include "runtime/core/node_descriptor.hpp"
 
 namespace kaspar::nodes {
@@ -97,8 +98,10 @@ std::expected<const KafkaSettings*, Failure> cluster_of(const EndpointCall& endp
       .help = fmt::format("say where it is below `[clusters.{}]` in the profile", name)});
 }
 
-std::expected<Sources, Failure> make_sources(std::span<const EndpointCall> endpoints,
-                                             const RunContext& context) {
+/// All endpoints share a consumer. `producer`: of its transactions, if it has any.
+std::expected<Sources, Failure> make_consumer(std::span<const EndpointCall> endpoints,
+                                              const RunContext& context,
+                                              std::shared_ptr<TransactionalProducer> producer) {
   const std::string group = string_param(endpoints.front().params, "group");
   std::vector<Subscription> subscriptions;
   for (const EndpointCall& endpoint : endpoints) {
@@ -119,9 +122,14 @@ std::expected<Sources, Failure> make_sources(std::span<const EndpointCall> endpo
   const auto cluster = cluster_of(endpoints.front(), context.settings);
   if (!cluster) return std::unexpected(cluster.error());
   Sources sources;
-  sources.push_back(
-      std::make_unique<KafkaSource>(group, std::move(subscriptions), **cluster, context));
+  sources.push_back(std::make_unique<KafkaSource>(group, std::move(subscriptions), **cluster,
+                                                  context, std::move(producer)));
   return sources;
+}
+
+std::expected<Sources, Failure> make_sources(std::span<const EndpointCall> endpoints,
+                                             const RunContext& context) {
+  return make_consumer(endpoints, context, nullptr);
 }
 
 ProducedTopic produced_topic(const Params& params) {
@@ -152,6 +160,59 @@ std::expected<Sinks, Failure> make_sinks(std::span<const EndpointCall> endpoints
     }
   }
   return sinks;
+}
+
+/// Every sink but the best-effort ones takes part; the checker saw to one cluster.
+std::expected<TransactionalEndpoints, Failure> make_transactional(
+    std::span<const EndpointCall> sources, std::span<const EndpointCall> sinks,
+    const RunContext& context) {
+  if (!transactions_supported()) {
+    return std::unexpected(Failure{
+        .status = ExitStatus::Problems,
+        .message = fmt::format("`deliver exactly_once` needs librdkafka 2.10.1 or newer, this is "
+                               "{} [K0602]",
+                               rd_kafka_version_str()),
+        .help = "say `deliver at_least_once`, or build with what deploy/install-dependencies "
+                "installs"});
+  }
+  const auto cluster = cluster_of(sources.front(), context.settings);
+  if (!cluster) return std::unexpected(cluster.error());
+  std::vector<EndpointCall> apart;
+  std::vector<std::size_t> apart_at;
+  std::vector<ProducedTopic> topics;
+  std::vector<std::size_t> topics_at;
+  for (std::size_t i = 0; i < sinks.size(); ++i) {
+    if (sinks[i].best_effort) {
+      apart.push_back(sinks[i]);
+      apart_at.push_back(i);
+    } else {
+      topics.push_back(produced_topic(sinks[i].params));
+      topics_at.push_back(i);
+    }
+  }
+  TransactionalEndpoints made;
+  made.sinks.resize(sinks.size());
+  std::shared_ptr<TransactionalProducer> producer;
+  if (!topics.empty()) {
+    const std::string group = string_param(sources.front().params, "group");
+    producer = std::make_shared<TransactionalProducer>(
+        std::move(topics), fmt::format("{}-{}", group, context.settings.instance), **cluster,
+        context);
+    for (std::size_t topic = 0; topic < topics_at.size(); ++topic) {
+      made.sinks[topics_at[topic]] = std::make_unique<KafkaSink>(producer, topic);
+    }
+  }
+  if (!apart.empty()) {
+    auto others = make_sinks(apart, context);
+    if (!others) return std::unexpected(std::move(others.error()));
+    for (std::size_t i = 0; i < apart.size(); ++i) {
+      made.sinks[apart_at[i]] = std::move((*others)[i]);
+    }
+  }
+  auto consumer = make_consumer(sources, context, std::move(producer));
+  if (!consumer) return std::unexpected(std::move(consumer.error()));
+  made.sources = std::move(*consumer);
+  return made;
 }
 
 constexpr std::string_view source_documentation =
@@ -197,6 +258,7 @@ void register_kafka(NodeRegistry& registry) {
             "source windows = kafka { topic: \"inputs\", group: \"scoring\", start: latest }"},
        .check_endpoint = check_source,
        .make_sources = make_sources,
+       .make_transactional = make_transactional,
        .check_settings = check_settings,
        .setting_names = setting_names});
   registry.add(

@@ -20,12 +20,13 @@ class KafkaSink final : public Sink {
   [[nodiscard]] std::size_t largest_record() const noexcept override {
     return producer_->largest_record(topic_);
   }
-  void write(std::span<const OutputRecord> records, DeliveryListener& listener) noexcept override {
-    producer_->write(topic_, records, listener);
+  void write(std::span<const OutputRecord> records, std::uint64_t transaction,
+             DeliveryListener& listener) noexcept override {
+    producer_->write(topic_, records, transaction, listener);
   }
   /// The first sink that closes pushes out the records of all: the engine writes no more by then.
   [[nodiscard]] std::expected<void, Failure> close(std::chrono::milliseconds within) override {
-    return producer_->close(within);
+    return producer_->finish(within);
   }
 
  private:

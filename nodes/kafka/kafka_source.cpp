@@ -9,11 +9,22 @@ namespace kaspar::nodes::kafka {
 
 using std::chrono::milliseconds;
 
+namespace {
+
+/// While nothing may be read: what was aborted is about to be rewound.
+constexpr milliseconds between_transactions{5};
+
+}  // namespace
+
 KafkaSource::KafkaSource(std::string group, std::vector<Subscription> subscriptions,
-                         const KafkaSettings& cluster, const RunContext& context)
+                         const KafkaSettings& cluster, const RunContext& context,
+                         std::shared_ptr<TransactionalProducer> producer)
     : cluster_(cluster),
       context_(context),
-      consumer_(std::move(group), std::move(subscriptions), tracker_, cluster, context),
+      transaction_(producer ? std::make_unique<Transaction>(std::move(producer), tracker_, context)
+                            : nullptr),
+      consumer_(std::move(group), std::move(subscriptions), tracker_, transaction_.get(), cluster,
+                context),
       probe_(cluster, context.log),
       ends_(context.settings, probe_),
       fetched_(max_batch_records) {}
@@ -21,6 +32,11 @@ KafkaSource::KafkaSource(std::string group, std::vector<Subscription> subscripti
 KafkaSource::~KafkaSource() = default;
 
 std::expected<void, Failure> KafkaSource::open() {
+  if (!transactions_supported()) {
+    context_.log.write(LogLevel::Warning, "old_librdkafka",
+                       "this librdkafka may read records again when partitions are handed over",
+                       {{"version", rd_kafka_version_str()}});
+  }
   if (auto connected = probe_.connect(); !connected) return connected;
   std::vector<int> counts;
   for (const Subscription& subscription : consumer_.subscriptions()) {
@@ -43,12 +59,18 @@ bool KafkaSource::failed() {
 ReadStatus KafkaSource::read(RecordBatch& batch, const ReadLimits& limits) noexcept {
   consumer_.serve(milliseconds{0});
   if (failed()) return ReadStatus::Failed;
+  if (transaction_ && !transaction_->readable()) {
+    consumer_.serve(between_transactions);
+    return failed() ? ReadStatus::Failed : ReadStatus::Idle;
+  }
   if (waiting_.empty()) {
     fetch(limits);
     if (failed()) return ReadStatus::Failed;
   }
   fill(batch, limits);
   if (!batch.records.empty()) return ReadStatus::Records;
+  // What was aborted would have to be read again.
+  if (transaction_ && !transaction_->settled()) return ReadStatus::Idle;
   return waiting_.empty() && ends_.reached(consumer_, tracker_) ? ReadStatus::End
                                                                 : ReadStatus::Idle;
 }
@@ -65,7 +87,7 @@ void KafkaSource::fetch(const ReadLimits& limits) {
   };
   std::size_t count = take(milliseconds{0}, 0, most);
   if (count == 0) {
-    count = take(limits.wait, 0, 1);
+    count = take(transaction_ ? transaction_->patience(limits.wait) : limits.wait, 0, 1);
     if (count != 0 && most > 1) count += take(milliseconds{0}, 1, most - 1);
   }
   for (std::size_t i = 0; i < count; ++i) sort_in(MessageHandle{fetched_[i]});
@@ -78,6 +100,7 @@ void KafkaSource::sort_in(MessageHandle message) {
     auto& assignments = consumer_.assignments();
     if (index >= assignments.size() || !assignments[index]) return;  // given up meanwhile
     const std::uint64_t epoch = assignments[index]->epoch;
+    assignments[index]->fetched = true;
     waiting_.push_back({.message = std::move(message), .index = index, .epoch = epoch});
     return;
   }
@@ -128,6 +151,9 @@ void KafkaSource::fill(RecordBatch& batch, const ReadLimits& limits) {
     waiting_.pop_front();
   }
   if (!batch.records.empty()) record_bytes_ = 1 + batch.bytes / batch.records.size();
+  if (transaction_ && !batch.records.empty()) {
+    batch.transaction = transaction_->stamp(batch.records.size());
+  }
   for (const PartitionSpan& span : batch.spans) {
     tracker_.begin(span.tracker, span.epoch, span.first_offset, span.last_offset);
   }
@@ -164,11 +190,14 @@ void KafkaSource::acknowledge(const RecordBatch& batch) noexcept {
   for (const PartitionSpan& span : batch.spans) {
     tracker_.finish(span.tracker, span.epoch, span.first_offset);
   }
+  if (transaction_) transaction_->acknowledge(batch.transaction);
 }
 
 std::expected<void, Failure> KafkaSource::close(milliseconds within) {
   waiting_.clear();
-  return consumer_.close(within);
+  auto closed = consumer_.close(within);
+  if (transaction_) transaction_->end();
+  return closed;
 }
 
 }  // namespace kaspar::nodes::kafka

@@ -14,6 +14,7 @@
 #include "nodes/kafka/message_storage.hpp"
 #include "nodes/kafka/offset_tracker.hpp"
 #include "nodes/kafka/partition_ends.hpp"
+#include "nodes/kafka/transaction.hpp"
 #include "runtime/core/run_settings.hpp"
 #include "runtime/core/source.hpp"
 
@@ -21,9 +22,12 @@ namespace kaspar::nodes::kafka {
 
 class KafkaSource final : public Source {
  public:
-  /// The cluster is one of the context's settings.
+  /// The cluster is one of the context's settings. `producer`: what is written of the records, and
+  /// with it in transactions the offsets; nullptr: the source commits offsets of what was
+  /// acknowledged.
   KafkaSource(std::string group, std::vector<Subscription> subscriptions,
-              const KafkaSettings& cluster, const RunContext& context);
+              const KafkaSettings& cluster, const RunContext& context,
+              std::shared_ptr<TransactionalProducer> producer = nullptr);
   ~KafkaSource() override;
 
   [[nodiscard]] std::expected<void, Failure> open() override;
@@ -51,6 +55,7 @@ class KafkaSource final : public Source {
   const KafkaSettings& cluster_;
   const RunContext& context_;
   OffsetTracker tracker_;
+  std::unique_ptr<Transaction> transaction_;  // of exactly once
   Consumer consumer_;
   ClusterProbe probe_;
   PartitionEnds ends_;

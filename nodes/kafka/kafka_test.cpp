@@ -138,7 +138,9 @@ class Heard final : public DeliveryListener {
     ++failed_;
     why_ = failure.message;
   }
+  void discarded() noexcept override { ++discarded_; }
   std::atomic<int> delivered_{0};
+  std::atomic<int> discarded_{0};
   std::atomic<int> failed_{0};
   std::string why_;
 };
@@ -362,7 +364,7 @@ TEST_CASE("a sink writes keys, null values and dead letters with their headers")
       {.key = "a", .value = large, .dead_letter = &letter, .has_key = true},
       {.value = "no key"}};
   Heard heard;
-  sink.write(records, heard);
+  sink.write(records, 0, heard);
   REQUIRE(sink.close(30s).has_value());
   CHECK(heard.delivered_ == 1);
   CHECK(heard.failed_ == 0);
@@ -418,7 +420,7 @@ TEST_CASE("what cannot be delivered in time is told to have failed") {
   world.broker.reset();  // the broker is gone
   const std::vector<OutputRecord> records = {{.value = "1"}, {.value = "2"}};
   Heard heard;
-  sink.write(records, heard);
+  sink.write(records, 0, heard);
   const auto closed = sink.close(300ms);
   REQUIRE_FALSE(closed.has_value());
   CHECK(closed.error().status == ExitStatus::Failed);
@@ -435,14 +437,14 @@ TEST_CASE("a best-effort sink whose broker is gone tells its rows to have failed
   REQUIRE(sink.open().has_value());
   Heard heard;
   const std::vector<OutputRecord> records = {{.value = "1"}, {.value = "2"}};
-  sink.write(records, heard);
+  sink.write(records, 0, heard);
   const auto deadline = std::chrono::steady_clock::now() + 30s;
   while (heard.delivered_ == 0 && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::sleep_for(1ms);
   }
   CHECK(heard.delivered_ == 1);
   world.broker.reset();
-  sink.write(records, heard);
+  sink.write(records, 0, heard);
   CHECK(sink.close(300ms).has_value());
   CHECK(heard.failed_ == 1);
 }
@@ -493,8 +495,8 @@ TEST_CASE("sinks write to their own clusters, and one that no profile defines is
   const std::vector<OutputRecord> here = {{.value = "here"}};
   const std::vector<OutputRecord> there = {{.value = "there"}};
   for (const auto& sink : *sinks) REQUIRE(sink->open().has_value());
-  sinks->at(0)->write(here, heard);
-  sinks->at(1)->write(there, heard);
+  sinks->at(0)->write(here, 0, heard);
+  sinks->at(1)->write(there, 0, heard);
   for (const auto& sink : *sinks) REQUIRE(sink->close(30s).has_value());
   CHECK(heard.delivered_ == 2);
   const auto written = [](World& at) {

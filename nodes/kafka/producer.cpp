@@ -11,6 +11,7 @@
 
 #include "nodes/kafka/cluster_probe.hpp"
 #include "nodes/kafka/dead_letter_headers.hpp"
+#include "nodes/kafka/fail_point.hpp"
 
 namespace kaspar::nodes::kafka {
 namespace {
@@ -92,6 +93,23 @@ std::expected<void, Failure> Producer::look_up() {
 
 std::expected<void, Failure> Producer::make() {
   const auto [smallest, largest] = std::ranges::minmax(largest_);
+  limits_.emplace_back("message.max.bytes", std::to_string(std::clamp<std::size_t>(
+                                                largest + framing, 1'000, 1'000'000'000)));
+  // A request is refused as a whole by a topic that takes less.
+  if (smallest < usual_batch_size) {
+    limits_.emplace_back("batch.size", std::to_string(std::max<std::size_t>(smallest, 1)));
+  }
+  for (std::size_t& bytes : largest_) bytes -= std::min(framing, bytes / 8);
+
+  wakeup_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (wakeup_ < 0) return std::unexpected(Failure{.message = "no event descriptor is left"});
+  if (auto connected = connect(); !connected) return connected;
+  if (auto begun = ready(); !begun) return begun;
+  thread_ = std::thread([this] { run(); });
+  return {};
+}
+
+std::expected<void, Failure> Producer::connect() {
   ClientConfiguration configuration{
       .type = RD_KAFKA_PRODUCER,
       .defaults = {{"client.id", "kaspar"},
@@ -99,9 +117,7 @@ std::expected<void, Failure> Producer::make() {
       .owned = {{"acks", "all"},
                 // Credits bound what is under way.
                 {"queue.buffering.max.messages", "10000000"},
-                {"queue.buffering.max.kbytes", "2147483647"},
-                {"message.max.bytes",
-                 std::to_string(std::clamp<std::size_t>(largest + framing, 1'000, 1'000'000'000))}},
+                {"queue.buffering.max.kbytes", "2147483647"}},
       .add_callbacks = [](rd_kafka_conf_t* conf) {
         rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
       }};
@@ -117,12 +133,8 @@ std::expected<void, Failure> Producer::make() {
   if (context_.settings.mode == RunMode::Latency) {
     configuration.defaults.emplace_back("socket.nagle.disable", "true");
   }
-  // A request is refused as a whole by a topic that takes less.
-  if (smallest < usual_batch_size) {
-    configuration.owned.emplace_back("batch.size",
-                                     std::to_string(std::max<std::size_t>(smallest, 1)));
-  }
-  for (std::size_t& bytes : largest_) bytes -= std::min(framing, bytes / 8);
+  configuration.owned.insert(configuration.owned.end(), limits_.begin(), limits_.end());
+  configure(configuration);
 
   auto client = make_client(configuration, cluster_, *this);
   if (!client) return std::unexpected(std::move(client.error()));
@@ -130,13 +142,19 @@ std::expected<void, Failure> Producer::make() {
   connected();
   if (auto made = make_topics(); !made) return made;
 
-  wakeup_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  if (wakeup_ < 0) return std::unexpected(Failure{.message = "no event descriptor is left"});
   constexpr std::uint64_t one = 1;
   const QueueHandle events{rd_kafka_queue_get_main(client_.get())};
   rd_kafka_queue_io_event_enable(events.get(), wakeup_, &one, sizeof one);
-  thread_ = std::thread([this] { run(); });
   return {};
+}
+
+std::expected<void, Failure> Producer::reconnect() {
+  rd_kafka_purge(client_.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+  rd_kafka_flush(client_.get(), 1'000);  // serves reports
+  handles_.clear();
+  client_.reset();
+  forget_fatal();
+  return connect();
 }
 
 std::expected<void, Failure> Producer::make_topics() {
@@ -166,12 +184,14 @@ std::expected<void, Failure> Producer::make_topics() {
 }
 
 void Producer::write(std::size_t topic, std::span<const OutputRecord> records,
-                     DeliveryListener& listener) noexcept {
+                     std::uint64_t transaction, DeliveryListener& listener) noexcept {
   bool first = false;
+  ++untold_;
   {
     const std::lock_guard lock(mutex_);
     first = jobs_.empty();
-    jobs_.push_back({.topic = topic, .records = records, .listener = &listener});
+    jobs_.push_back(
+        {.topic = topic, .records = records, .transaction = transaction, .listener = &listener});
   }
   if (first) wake();
 }
@@ -205,8 +225,9 @@ void Producer::run() noexcept {
       flushing = closing_;
       give_up = give_up_;
     }
-    for (const Job& job : taken_) produce(job);
+    for (const Job& job : taken_) take(job);
     taken_.clear();
+    work(flushing);
     if (give_up && !purged) {
       rd_kafka_purge(client_.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
       purged = true;
@@ -225,6 +246,7 @@ void Producer::run() noexcept {
 }
 
 void Producer::produce(const Job& job) {
+  fail_point("before_produce");
   if (free_.empty()) free_.push_back(&deliveries_.emplace_back());
   Write& delivery = *free_.back();
   free_.pop_back();
@@ -313,7 +335,9 @@ void Producer::on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void*
 }
 
 void Producer::reported(Write& delivery, rd_kafka_resp_err_t code) {
-  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR && retracts(code)) {
+    delivery.retracted = true;
+  } else if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
     if (!delivery.refusal) delivery.refusal = rd_kafka_err2str(code);
     const std::lock_guard lock(mutex_);
     ++given_up_;
@@ -322,12 +346,31 @@ void Producer::reported(Write& delivery, rd_kafka_resp_err_t code) {
   DeliveryListener& listener = *delivery.listener;
   const std::optional<std::string> refusal = std::move(delivery.refusal);
   const std::size_t topic = delivery.topic;
+  const bool retracted = delivery.retracted;
   free_.push_back(&delivery);
   --under_way_;
-  if (!refusal) return listener.delivered();
-  listener.failed({.message = fmt::format("the topic `{}` did not take a record: {}",
-                                          topics_[topic].name, *refusal),
-                   .help = "what was not delivered is read again by the next run"});
+  if (refusal) {
+    listener.failed({.message = fmt::format("the topic `{}` did not take a record: {}",
+                                            topics_[topic].name, *refusal),
+                     .help = "what was not delivered is read again by the next run"});
+  } else if (retracted) {
+    listener.discarded();
+  } else {
+    fail_point("after_produce");
+    listener.delivered();
+  }
+  told();
+}
+
+void Producer::told() noexcept {
+  if (untold_.fetch_sub(1) != 1) return;
+  const std::lock_guard lock(mutex_);
+  changed_.notify_all();
+}
+
+bool Producer::wait_until_told(milliseconds within) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, within, [this] { return untold_ == 0; });
 }
 
 std::expected<void, Failure> Producer::close(milliseconds within) {

@@ -5,6 +5,7 @@
 // reports. Payloads are not copied: their owner waits for the listener.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -39,14 +40,14 @@ enum class Delivery : std::uint8_t {
   BestEffort,  // given up after half a minute; the listener hears of it
 };
 
-class Producer final : private ClientEvents {
+class Producer : private ClientEvents {
  public:
   /// The cluster is one of the context's settings.
   Producer(std::vector<ProducedTopic> topics, Delivery delivery, const KafkaSettings& cluster,
            const RunContext& context);
   Producer(const Producer&) = delete;
   Producer& operator=(const Producer&) = delete;
-  ~Producer();
+  virtual ~Producer();
 
   /// Connects, checks or creates every topic. Best effort goes on without its cluster or a topic,
   /// and says so. Further calls do nothing.
@@ -58,38 +59,69 @@ class Producer final : private ClientEvents {
   }
 
   /// Any thread; calls for one topic keep their order. Never blocks.
-  void write(std::size_t topic, std::span<const OutputRecord> records,
+  void write(std::size_t topic, std::span<const OutputRecord> records, std::uint64_t transaction,
              DeliveryListener& listener) noexcept;
+
+  /// No sink writes any more: waits for what is under way. Further calls do nothing.
+  [[nodiscard]] virtual std::expected<void, Failure> finish(std::chrono::milliseconds within) {
+    return close(within);
+  }
 
   /// No more writes follow. Waits for what is under way, then gives it up. Further calls do
   /// nothing.
   [[nodiscard]] std::expected<void, Failure> close(std::chrono::milliseconds within);
 
- private:
-  friend ClientEvents;
-
+ protected:
   struct Job {
     std::size_t topic = 0;
     std::span<const OutputRecord> records;
+    std::uint64_t transaction = 0;
     DeliveryListener* listener = nullptr;
   };
+
+  /// What a kind of producer adds to the client's properties.
+  virtual void configure(ClientConfiguration& configuration) const { (void)configuration; }
+  /// The client is made; the thread has not begun.
+  [[nodiscard]] virtual std::expected<void, Failure> ready() { return {}; }
+  // By the producer's thread:
+  virtual void take(const Job& job) { produce(job); }
+  /// After all that was taken.
+  virtual void work(bool closing) { (void)closing; }
+  /// Whether a record that was given up for this is discarded, and not failed.
+  [[nodiscard]] virtual bool retracts(rd_kafka_resp_err_t code) { return (void)code, false; }
+
+  void produce(const Job& job);
+  /// A listener was told.
+  void told() noexcept;
+  [[nodiscard]] bool wait_until_told(std::chrono::milliseconds within);
+  /// Gives up what is under way, and makes a client like the present one.
+  [[nodiscard]] std::expected<void, Failure> reconnect();
+  void wake() noexcept;
+  using ClientEvents::fatal;
+  [[nodiscard]] rd_kafka_t* client() const noexcept { return client_.get(); }
+  [[nodiscard]] const RunContext& context() const noexcept { return context_; }
+  [[nodiscard]] const KafkaSettings& cluster() const noexcept { return cluster_; }
+
+ private:
+  friend ClientEvents;
+
   /// A job whose records are under way.
   struct Write {
     DeliveryListener* listener = nullptr;
     std::size_t topic = 0;
     std::size_t remaining = 0;
     std::optional<std::string> refusal;  // of the first record that failed
+    bool retracted = false;              // some record is discarded
   };
 
   [[nodiscard]] std::expected<void, Failure> look_up();  // fills `largest_`
   [[nodiscard]] std::expected<void, Failure> make();
+  [[nodiscard]] std::expected<void, Failure> connect();
   [[nodiscard]] std::expected<void, Failure> make_topics();
   static void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque);
 
   void run() noexcept;
   void wait_for_work(int milliseconds);
-  void wake() noexcept;
-  void produce(const Job& job);
   void produce_plain(const Job& job, std::size_t first, std::size_t last, Write& delivery);
   void produce_one(const Job& job, const OutputRecord& record, Write& delivery);
   void reported(Write& delivery, rd_kafka_resp_err_t code);
@@ -99,6 +131,8 @@ class Producer final : private ClientEvents {
   const KafkaSettings& cluster_;
   const RunContext& context_;
   std::vector<std::size_t> largest_;
+  Properties limits_;                   // that follow from what topics take
+  std::atomic<std::size_t> untold_{0};  // writes
   ClientHandle client_;
   std::vector<TopicHandle> handles_;
   int wakeup_ = -1;  // an eventfd: jobs and librdkafka's events wake the thread alike

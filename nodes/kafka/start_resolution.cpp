@@ -14,6 +14,8 @@ using std::chrono::steady_clock;
 
 constexpr int request_timeout = 3'000;
 constexpr milliseconds patience{15'000};  // less than a shutdown may take
+/// A transaction's time-out, and as long until brokers look for those that are over.
+constexpr milliseconds transactional_patience{40'000};
 
 const Subscription* subscription_of(std::span<const Subscription> subscriptions,
                                     std::string_view topic) {
@@ -28,8 +30,8 @@ rd_kafka_resp_err_t first_offset(rd_kafka_t* client, const StartOffset& start,
   const rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(
       client, partition.topic, partition.partition, &low, &high, request_timeout);
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return code;
-  partition.offset = high;
-  if (start.kind == StartOffset::Kind::Latest) return code;
+  partition.offset = start.kind == StartOffset::Kind::Earliest ? low : high;
+  if (start.kind != StartOffset::Kind::Timestamp) return code;
   const PartitionList times = make_partition_list(1);
   rd_kafka_topic_partition_list_add(times.get(), partition.topic, partition.partition)->offset =
       start.timestamp;
@@ -43,7 +45,7 @@ rd_kafka_resp_err_t first_offset(rd_kafka_t* client, const StartOffset& start,
 }
 
 rd_kafka_resp_err_t resolve(rd_kafka_t* client, std::span<const Subscription> subscriptions,
-                            rd_kafka_topic_partition_list_t& partitions) {
+                            StartRules rules, rd_kafka_topic_partition_list_t& partitions) {
   const PartitionList committed{rd_kafka_topic_partition_list_copy(&partitions)};
   rd_kafka_resp_err_t code = rd_kafka_committed(client, committed.get(), request_timeout);
   const PartitionList first = make_partition_list();
@@ -55,7 +57,7 @@ rd_kafka_resp_err_t resolve(rd_kafka_t* client, std::span<const Subscription> su
     if (subscription == nullptr || known == nullptr) continue;
     code = known->err;
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR || known->offset >= 0) continue;
-    if (subscription->start.kind == StartOffset::Kind::Earliest) {
+    if (subscription->start.kind == StartOffset::Kind::Earliest && !rules.commit_all) {
       partition.offset = RD_KAFKA_OFFSET_BEGINNING;
       continue;
     }
@@ -71,16 +73,18 @@ rd_kafka_resp_err_t resolve(rd_kafka_t* client, std::span<const Subscription> su
 
 std::expected<void, Failure> resolve_starts(rd_kafka_t* client,
                                             std::span<const Subscription> subscriptions,
-                                            bool strict,
+                                            StartRules rules,
                                             rd_kafka_topic_partition_list_t& partitions) {
-  if (!strict && std::ranges::all_of(subscriptions, [](const Subscription& subscription) {
+  if (!rules.strict && !rules.commit_all &&
+      std::ranges::all_of(subscriptions, [](const Subscription& subscription) {
         return subscription.start.kind == StartOffset::Kind::Earliest;
       })) {
     return {};
   }
-  const auto deadline = steady_clock::now() + patience;
+  const auto deadline =
+      steady_clock::now() + (rules.commit_all ? transactional_patience : patience);
   while (true) {
-    const rd_kafka_resp_err_t code = resolve(client, subscriptions, partitions);
+    const rd_kafka_resp_err_t code = resolve(client, subscriptions, rules, partitions);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
     if (steady_clock::now() > deadline) {
       return std::unexpected(

@@ -50,7 +50,8 @@ class OutcomeSink final : public Sink {
   explicit OutcomeSink(std::span<RowOutcome> outcomes) : outcomes_{outcomes} {}
 
   [[nodiscard]] std::expected<void, Failure> open() override { return {}; }
-  void write(std::span<const OutputRecord> records, DeliveryListener& listener) noexcept override;
+  void write(std::span<const OutputRecord> records, std::uint64_t,
+             DeliveryListener& listener) noexcept override;
   [[nodiscard]] std::expected<void, Failure> close(std::chrono::milliseconds) override {
     return {};
   }

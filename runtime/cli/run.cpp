@@ -44,6 +44,8 @@ struct RunOptions {
 };
 
 constexpr int embedded_partitions = 3;
+/// How long a transaction is open where the profile says nothing: nobody sees results before.
+constexpr std::chrono::milliseconds transaction_interval{100};
 
 bool on_kafka(const EndpointPlan& endpoint) { return endpoint.node->name == "kafka"; }
 
@@ -259,11 +261,9 @@ ExitStatus run(const RunOptions& options) {
              dsl::render_human(compiled.diagnostics, OutputOptions{}.coloured(STDERR_FILENO)));
   if (compiled.diagnostics.has_errors()) return ExitStatus::Problems;
   if (compiled.replacement) return tell(wrong_usage(*compiled.replacement));
-  if (compiled.plan->guarantee == Guarantee::ExactlyOnce) {
-    return tell(
-        {.status = ExitStatus::Usage,
-         .message = "`deliver exactly_once` is checked, but not run by this version of kaspar",
-         .help = "`deliver at_least_once` is the default"});
+  if (compiled.plan->guarantee == Guarantee::ExactlyOnce &&
+      !program->loaded.origins.contains("run.commit_interval")) {
+    program->loaded.settings.commit_interval = transaction_interval;
   }
   if (auto fine = check_files(*compiled.plan); !fine) return tell(fine.error());
   auto fed = fed_topics(options, *compiled.plan);

@@ -121,6 +121,14 @@ struct EndpointCall {
   bool best_effort = false;  // of a sink: it never holds back or fails the others
 };
 
+/// Endpoints whose batches and results belong together: the sources stamp RecordBatch::transaction,
+/// and what the sinks write of a transaction becomes visible with the progress of the sources, or
+/// not at all.
+struct TransactionalEndpoints {
+  std::vector<std::unique_ptr<Source>> sources;  // as make_sources()
+  std::vector<std::unique_ptr<Sink>> sinks;      // as make_sinks()
+};
+
 /// An option of a profile that cannot be taken.
 struct SettingIssue {
   std::string option;
@@ -151,6 +159,12 @@ struct NodeDescriptor {
   /// Sink: one for each endpoint, in order. No I/O yet.
   std::expected<std::vector<std::unique_ptr<Sink>>, Failure> (*make_sinks)(
       std::span<const EndpointCall> endpoints, const RunContext& context) = nullptr;
+
+  /// Source whose kind of sinks can take part in its transactions: all endpoints of the kind, for
+  /// `deliver exactly_once`; nullptr: it has none. No I/O yet.
+  std::expected<TransactionalEndpoints, Failure> (*make_transactional)(
+      std::span<const EndpointCall> sources, std::span<const EndpointCall> sinks,
+      const RunContext& context) = nullptr;
 
   /// Source or sink of a system with settings: what is wrong with the options of a profile, as the
   /// system's own library sees it; nullptr: it has none. The names of all options, for suggestions.

@@ -60,8 +60,10 @@ class RecordStorage {
 
 /// 1 to 1024 records of one source endpoint, of any of its partitions.
 struct RecordBatch {
-  std::size_t endpoint = 0;     // index into Plan::sources
-  std::uint64_t sequence = 0;   // dense per endpoint; set by the engine
+  std::size_t endpoint = 0;    // index into Plan::sources
+  std::uint64_t sequence = 0;  // dense per endpoint; set by the engine
+  /// What is written of it belongs to this transaction of its source; 0: to none. Never falls.
+  std::uint64_t transaction = 0;
   std::vector<Record> records;  // capacity max_batch_records
   std::vector<PartitionSpan> spans;
   std::unique_ptr<RecordStorage> storage;
@@ -73,6 +75,7 @@ struct RecordBatch {
   void clear() noexcept {
     records.clear();
     spans.clear();
+    transaction = 0;
     bytes = 0;
     if (storage) storage->release();
   }

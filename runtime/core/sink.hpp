@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <expected>
 #include <limits>
 #include <span>
@@ -18,6 +19,9 @@ class DeliveryListener {
   virtual void delivered() noexcept = 0;
   /// At least one record was not written and never will be; the run ends without acknowledging it.
   virtual void failed(Failure failure) noexcept = 0;
+  /// The transaction that the records belong to is aborted: nobody will see them, and their source
+  /// reads again what they were made of.
+  virtual void discarded() noexcept = 0;
 
  protected:
   ~DeliveryListener() = default;
@@ -42,8 +46,9 @@ class Sink {
 
   /// Writes the records in this order, after those of earlier calls. Called by one thread at a
   /// time, and never blocks: a sink that may wait has a thread of its own. Records, what they view
-  /// and the listener live until the listener is told.
-  virtual void write(std::span<const OutputRecord> records,
+  /// and the listener live until the listener is told. `transaction` is the one of the batch that
+  /// they come from: a sink that takes no part in any need not look.
+  virtual void write(std::span<const OutputRecord> records, std::uint64_t transaction,
                      DeliveryListener& listener) noexcept = 0;
 
   /// No more writes follow: everything written is pushed out, or reported as failed, within the

@@ -13,6 +13,7 @@
 
 #include "runtime/core/memory_split.hpp"
 #include "runtime/engine/available_cpus.hpp"
+#include "runtime/engine/endpoint_groups.hpp"
 #include "runtime/engine/run_state.hpp"
 #include "runtime/engine/sink_edge.hpp"
 #include "runtime/engine/source_driver.hpp"
@@ -28,23 +29,6 @@ constexpr std::size_t most_payload = 1u << 20;
 
 MemorySplit split_of(const Plan& plan, const RunSettings& settings) {
   return split_memory(settings.memory_budget, plan.has_best_effort_branches());
-}
-
-// Endpoints of one kind are made together: all Kafka sources share a consumer.
-using Groups = std::vector<std::pair<const NodeDescriptor*, std::vector<EndpointCall>>>;
-
-Groups group(const std::vector<EndpointPlan>& endpoints, const std::set<std::size_t>& used) {
-  Groups groups;
-  for (const std::size_t index : used) {
-    const EndpointPlan& endpoint = endpoints[index];
-    auto place = std::ranges::find(groups, endpoint.node, &Groups::value_type::first);
-    if (place == groups.end()) place = groups.insert(groups.end(), {endpoint.node, {}});
-    place->second.push_back({.index = index,
-                             .name = endpoint.name,
-                             .params = endpoint.params,
-                             .best_effort = endpoint.best_effort});
-  }
-  return groups;
 }
 
 }  // namespace
@@ -92,6 +76,7 @@ class Engine::Run {
   }
 
  private:
+  std::expected<void, Failure> make_transactional();
   std::expected<void, Failure> make_sinks();
   std::expected<void, Failure> make_sources();
   void make_graphs();
@@ -108,6 +93,7 @@ class Engine::Run {
   const RunContext& context_;
   const MemorySplit split_;
   Endpoints endpoints_;
+  std::vector<std::pair<std::unique_ptr<Source>, std::set<std::size_t>>> transactional_;
   std::size_t threads_;
   tbb::global_control parallelism_;
   tbb::task_arena arena_;
@@ -122,14 +108,34 @@ class Engine::Run {
   std::atomic<bool> stop_requested_{false};
 };
 
-std::expected<void, Failure> Engine::Run::make_sinks() {
-  std::set<std::size_t> used;
-  for (const ChainPlan& chain : plan_.chains) {
-    if (chain.sink) used.insert(*chain.sink);
-    for (const StagePlan& stage : chain.stages) {
-      if (stage.on_error.action == ErrorPolicy::Action::Sink) used.insert(stage.on_error.sink);
+// Sources and sinks of the same kind take part in transactions together. Whatever is of another
+// kind was allowed there by the checker.
+std::expected<void, Failure> Engine::Run::make_transactional() {
+  std::set<std::size_t> sources = used_sources(plan_);
+  std::set<std::size_t> sinks = used_sinks(plan_);
+  for (const auto& [index, source] : endpoints_.sources) sources.erase(index);
+  for (const auto& [index, sink] : endpoints_.sinks) sinks.erase(index);
+  const EndpointGroups sink_groups = group(plan_.sinks, sinks);
+  for (const auto& [node, calls] : group(plan_.sources, sources)) {
+    if (node->make_transactional == nullptr) continue;
+    const auto same = std::ranges::find(sink_groups, node->name,
+                                        [](const auto& entry) { return entry.first->name; });
+    std::span<const EndpointCall> sink_calls;
+    if (same != sink_groups.end()) sink_calls = same->second;
+    auto made = node->make_transactional(calls, sink_calls, context_);
+    if (!made) return std::unexpected(std::move(made.error()));
+    std::set<std::size_t> read;
+    for (const EndpointCall& call : calls) read.insert(call.index);
+    for (auto& source : made->sources) transactional_.emplace_back(std::move(source), read);
+    for (std::size_t i = 0; i < sink_calls.size(); ++i) {
+      endpoints_.sinks[sink_calls[i].index] = std::move(made->sinks[i]);
     }
   }
+  return {};
+}
+
+std::expected<void, Failure> Engine::Run::make_sinks() {
+  std::set<std::size_t> used = used_sinks(plan_);
   const auto add = [this](std::size_t index, std::unique_ptr<Sink> sink) {
     auto port = std::make_unique<SinkPort>();
     port->sink = std::move(sink);
@@ -163,6 +169,10 @@ void Engine::Run::add_driver(std::unique_ptr<Source> source,
 std::expected<void, Failure> Engine::Run::make_sources() {
   std::set<std::size_t> used;
   for (const auto& [endpoint, lane] : topology_->lanes()) used.insert(endpoint);
+  for (auto& [source, endpoints] : transactional_) {
+    for (const std::size_t endpoint : endpoints) used.erase(endpoint);
+    add_driver(std::move(source), endpoints);
+  }
   for (auto& [index, source] : endpoints_.sources) {
     if (used.erase(index) != 0) add_driver(std::move(source), {index});
   }
@@ -197,6 +207,9 @@ std::expected<void, Failure> Engine::Run::open() {
     const std::lock_guard lock(early_);
     state_ = std::make_unique<RunState>(context_, most_batches, split_.batches);
     if (stop_requested_) state_->stop();
+  }
+  if (plan_.guarantee == Guarantee::ExactlyOnce) {
+    if (auto made = make_transactional(); !made) return made;
   }
   if (auto made = make_sinks(); !made) return made;
   topology_ = std::make_unique<Topology>(plan_, *state_, ports_, threads_, split_.best_effort);

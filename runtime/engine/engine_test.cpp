@@ -61,6 +61,20 @@ TEST_CASE("a batch is acknowledged only after its delivery on every branch of a 
   CHECK(report.records_written == 2 * f.source().records_read);
 }
 
+TEST_CASE(
+    "a batch whose transaction was aborted on one branch is neither acknowledged nor a failure") {
+  Fixture f(2, {make_chain(0), make_chain(1)});
+  for (auto& sink : f.sinks) sink->delivery = SinkScript::Delivery::Later;
+  f.source().batches = {{"a", "b"}, {"c", "d", "e"}, {"f"}};
+  f.sinks[1]->discard_at = "d";
+  const RunReport report = f.run();
+  CHECK(report.status == ExitStatus::Fine);
+  CHECK(report.drained);
+  CHECK(f.source().acknowledged == std::vector<int>{1, 0, 1});
+  CHECK(report.records_read == 3);
+  CHECK(values(f.sinks[1]->delivered) == std::vector<std::string>{"a", "b", "f"});
+}
+
 TEST_CASE("chains that share a sink do not write at the same time") {
   Fixture f(1, {make_chain(0), make_chain(0)});
   f.source().batches = numbered(500);

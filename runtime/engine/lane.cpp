@@ -9,6 +9,7 @@ namespace kaspar::engine {
 void Lane::begin(Flight& flight) {
   flight.lane = this;
   flight.lost = false;
+  flight.discarded = false;
   flight.first_bad = Flight::no_row;
   flight.waiting.clear();
   if (serial) flight.waiting.reserve(paths.size());

@@ -154,7 +154,8 @@ struct SinkScript {
   enum class Delivery { AtOnce, Later, Held, Never };
   Delivery delivery = Delivery::AtOnce;
   std::size_t largest = std::numeric_limits<std::size_t>::max();
-  std::optional<std::string> fail_at;  // a value
+  std::optional<std::string> fail_at;     // a value
+  std::optional<std::string> discard_at;  // a value
 
   std::mutex mutex;
   std::condition_variable changed;
@@ -182,7 +183,8 @@ class MemorySink final : public Sink {
   std::expected<void, Failure> open() override { return {}; }
   std::size_t largest_record() const noexcept override { return script_.largest; }
 
-  void write(std::span<const OutputRecord> records, DeliveryListener& listener) noexcept override {
+  void write(std::span<const OutputRecord> records, std::uint64_t,
+             DeliveryListener& listener) noexcept override {
     if (writing_.exchange(true)) script_.overlapped = true;
     std::unique_lock lock(script_.mutex);
     if (records.empty()) script_.empty_write = true;
@@ -222,6 +224,7 @@ class MemorySink final : public Sink {
         listener.failed({.message = "the disk is full"});
         return;
       }
+      if (script_.discard_at && record.value == *script_.discard_at) return listener.discarded();
     }
     {
       const std::lock_guard lock(script_.mutex);

@@ -33,7 +33,7 @@ void SinkEdge::pass_on(Shipment& shipment) noexcept {
     if (!port_.broken) {
       shipment.edge = this;
       // Once written, a shipment may be gone before write() returns.
-      return port_.sink->write(shipment.records, shipment);
+      return port_.sink->write(shipment.records, flight.records.transaction, shipment);
     }
   }
   for (const Consignment* part : shipment.parts) {
@@ -131,8 +131,18 @@ void SinkEdge::failed(Shipment& shipment, Failure failure) noexcept {
   release_parts(shipment);
 }
 
+void SinkEdge::discarded(Shipment& shipment) noexcept {
+  for (const Consignment* part : shipment.parts) {
+    part->ticket->chain->counters().unconfirmed -= part->records.size();
+  }
+  shipment.flight->discarded = true;
+  release_parts(shipment);
+}
+
 void Shipment::delivered() noexcept { edge->delivered(*this); }
 
 void Shipment::failed(Failure failure) noexcept { edge->failed(*this, std::move(failure)); }
+
+void Shipment::discarded() noexcept { edge->discarded(*this); }
 
 }  // namespace kaspar::engine

@@ -37,6 +37,7 @@ class SinkEdge final : public Edge {
 
   void delivered(Shipment& shipment) noexcept;
   void failed(Shipment& shipment, Failure failure) noexcept;
+  void discarded(Shipment& shipment) noexcept;
 
  private:
   void pass_on(Shipment& shipment) noexcept override;

@@ -135,7 +135,11 @@ void SourceDriver::send(Flight& flight) {
 
 void SourceDriver::finish(Flight& flight) noexcept {
   bool lost = flight.lost;
-  {
+  if (flight.discarded) {
+    // They are read again, and counted then.
+    state_.records_read -= flight.records.records.size();
+    state_.unread += flight.records.records.size();
+  } else {
     const std::shared_lock lock(acknowledging_);
     if (closed_) lost = true;
     if (!lost) source_->acknowledge(flight.records);

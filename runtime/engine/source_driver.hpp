@@ -33,7 +33,7 @@ class SourceDriver final : public FlightOwner {
   /// Waits until the source is closed (after RunState::closing).
   void join();
 
-  /// Acknowledges the flight unless something of it was lost.
+  /// Acknowledges the flight unless something of it was lost or discarded.
   void finish(Flight& flight) noexcept override;
 
  private:

@@ -60,6 +60,7 @@ class Shipment final : public DeliveryListener {
 
   void delivered() noexcept override;
   void failed(Failure failure) noexcept override;
+  void discarded() noexcept override;
 };
 
 /// A batch from its read to its acknowledgement. Pooled by its owner.
@@ -73,6 +74,7 @@ struct Flight {
   std::atomic<std::size_t> pending{0};   // root tickets and own consignments at work
   bool in_place = false;                 // chains run in the thread that launches it
   std::atomic<bool> lost{false};         // something was not delivered: never acknowledged
+  std::atomic<bool> discarded{false};    // its transaction is aborted: its source reads it again
   std::atomic<std::uint32_t> first_bad;  // the row that ends the run; nothing from it on is written
   std::unique_ptr<Shipment[]> shipments;  // as Lane::edges
   std::size_t shipment_count = 0;

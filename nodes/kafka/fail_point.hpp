@@ -1,0 +1,23 @@
+// Places where a test build can be made to die, to prove that nothing is lost or doubled there; and
+// bugs that it can be given, to prove that this would be noticed.
+#pragma once
+
+#include <string_view>
+
+namespace kaspar::nodes::kafka {
+
+#ifdef KASPAR_FAIL_POINTS
+/// Whether something is to fail here: KASPAR_FAIL_POINT is `NAME:COUNT`, and this is the COUNT-th
+/// time, or another multiple of it, that the process passes. Only one thread passes a point.
+[[nodiscard]] bool fault_due(std::string_view name) noexcept;
+/// Ends the process as `kill -9` does if a fault is due.
+void fail_point(std::string_view name) noexcept;
+/// Whether KASPAR_PLANTED_BUG names this one.
+[[nodiscard]] bool planted_bug(std::string_view name) noexcept;
+#else
+[[nodiscard]] constexpr bool fault_due(std::string_view) noexcept { return false; }
+inline void fail_point(std::string_view) noexcept {}
+[[nodiscard]] constexpr bool planted_bug(std::string_view) noexcept { return false; }
+#endif
+
+}  // namespace kaspar::nodes::kafka
