@@ -1,0 +1,214 @@
+"""The faults, a function each: it is given a case with a load and does the damage; the judge comes after it."""
+import signal
+import time
+
+LOAD = 20_000
+RATE = 5_000
+
+
+def settle(case, seconds=90):
+    """Waits for what is left, ends the processes as an operator does, and tells how long recovery took."""
+    took = case.wait_until_committed(seconds)
+    for process in case.processes:
+        status = process.stop()
+        assert status == 0, f"a process that was asked to end at rest ended with {status}\n{case.log()}"
+    return took
+
+
+def kill_at(point, passes):
+    def fault(case):
+        case.process(f"{point}:{case.random.randint(*passes)}")
+        case.load(LOAD, RATE)
+        took = settle(case)
+        statuses = case.processes[0].statuses
+        assert statuses[0] == -signal.SIGKILL, f"the fail point was not reached: {statuses}"
+        return took
+    return fault
+
+
+def aborts(case):
+    """Every few transactions one is aborted after its offsets were sent: partitions are kept, and rewound."""
+    case.process(f"abort:{case.random.randint(3, 9)}")
+    case.process()
+    case.load(LOAD, RATE)
+    took = settle(case)
+    assert case.events("partitions_rewound") > 2, case.log()
+    return took
+
+
+def kill_at_random(case):
+    process = case.process()
+    case.load(LOAD, RATE)
+    for _ in range(3):
+        time.sleep(case.random.uniform(0.5, 2.0))
+        process.send(signal.SIGKILL)
+    return settle(case)
+
+
+def term_loaded(case):
+    """SIGTERM at random times under load; each time the process is to end with 0 and another one goes on."""
+    case.load(LOAD, RATE)
+    for _ in range(3):
+        process = case.process()
+        time.sleep(case.random.uniform(1.5, 3.0))
+        status = process.stop()
+        assert status == 0, f"it ended with {status}\n{case.log()}"
+    case.process()
+    return settle(case)
+
+
+def term_idle(case):
+    process = case.process()
+    case.load(200, RATE)
+    case.wait_until_committed(60)
+    begun = time.monotonic()
+    assert process.stop() == 0, case.log()
+    return time.monotonic() - begun
+
+
+def term_without_brokers(case):
+    """The brokers are away: the process ends in time, with 3 if something was not committed."""
+    process = case.process()
+    case.load(LOAD, RATE)
+    time.sleep(2)
+    id = next(iter(case.cluster.brokers))
+    case.cluster.stop_broker(id, kill=True)
+    time.sleep(0.5)
+    begun = time.monotonic()
+    try:
+        status = process.stop()
+        took = time.monotonic() - begun
+        assert status in (0, 3), f"it ended with {status}\n{case.log()}"
+        assert took < 30, f"it took {took:.1f} s"
+    finally:
+        case.cluster.start_broker(id)
+    case.processes.remove(process)
+    case.process()
+    settle(case)
+    return took
+
+
+def rebalance_storm(case):
+    """One process, then four, then one, each some seconds after the other."""
+    case.load(2 * LOAD, RATE)
+    case.process()
+    for _ in range(3):
+        time.sleep(case.random.uniform(0.5, 1.5))
+        case.process()
+    time.sleep(3)
+    for process in case.processes[1:]:
+        status = process.stop()
+        assert status == 0, f"it ended with {status}\n{case.log()}"
+        time.sleep(case.random.uniform(0.2, 1.0))
+    case.processes = case.processes[:1]
+    return settle(case)
+
+
+def kill_one_of_two(case):
+    case.process()
+    case.process()
+    case.load(2 * LOAD, RATE)
+    for process in case.processes:
+        time.sleep(case.random.uniform(2, 4))
+        process.send(signal.SIGKILL)
+    return settle(case)
+
+
+def broker_away(kill):
+    def fault(case):
+        case.process()
+        case.load(LOAD, RATE)
+        time.sleep(case.random.uniform(1, 2.5))
+        id = next(iter(case.cluster.brokers))
+        case.cluster.stop_broker(id, kill=kill)
+        time.sleep(case.random.uniform(0.5, 3))
+        case.cluster.start_broker(id)
+        return settle(case)
+    return fault
+
+
+def coordinator_moved(case):
+    """Of several brokers each is restarted in turn, so that every coordinator moves."""
+    case.process()
+    case.load(2 * LOAD, RATE)
+    for id in case.cluster.brokers:
+        time.sleep(1)
+        case.cluster.stop_broker(id)
+        time.sleep(1)
+        case.cluster.start_broker(id)
+    return settle(case)
+
+
+def stopped_for(seconds):
+    def fault(case):
+        process = case.process()
+        case.process()
+        case.load(2 * LOAD, RATE)
+        time.sleep(case.random.uniform(2, 3))
+        process.send(signal.SIGSTOP)
+        time.sleep(seconds)
+        process.send(signal.SIGCONT)
+        return settle(case)
+    return fault
+
+
+def kill_before_first_commit(case):
+    """With `start: latest`: what was written after it was first assigned is not skipped."""
+    process = case.process("before_produce:1")
+    deadline = time.monotonic() + 60
+    while case.events("partitions_assigned") == 0:
+        assert time.monotonic() < deadline, case.log()
+        time.sleep(0.05)
+    time.sleep(0.5)  # for the offsets that it resolved
+    case.load(LOAD, RATE)
+    took = settle(case)
+    assert process.statuses[0] == -signal.SIGKILL, process.statuses
+    return took
+
+
+def fenced(case):
+    """Of two processes with the same instance the older one ends with 3 and says why; the younger goes on."""
+    older = case.process(instance="twin")
+    case.load(LOAD, RATE)
+    time.sleep(case.random.uniform(2, 3))
+    older.wanted = False
+    case.process(instance="twin")
+    older.thread.join(60)
+    assert older.statuses == [3], f"it ended with {older.statuses}\n{case.log()}"
+    assert "fenced" in case.log(100), case.log()
+    case.processes.remove(older)
+    return settle(case)
+
+
+class Row:
+    def __init__(self, name, fault, guarantees=("exactly_once", "at_least_once"), brokers=1, seeds=3, protocols=("classic",),
+                 quick=0, start="earliest"):
+        self.name, self.fault, self.guarantees, self.brokers = name, fault, guarantees, brokers
+        self.seeds, self.protocols, self.quick, self.start = seeds, protocols, quick, start
+
+
+BOTH = ("classic", "consumer")
+ALL = (*BOTH, "classic-static", "consumer-static")
+EXACTLY, AT_LEAST = ("exactly_once",), ("at_least_once",)
+
+# `quick`: seeds that .ci/run gives it.
+ROWS = [
+    Row("kill-before-produce", kill_at("before_produce", (1, 60)), seeds=20, protocols=ALL),
+    Row("kill-after-produce", kill_at("after_produce", (1, 60)), seeds=20, protocols=ALL),
+    Row("kill-after-offsets", kill_at("after_offsets", (1, 12)), EXACTLY, seeds=20, protocols=ALL, quick=1),
+    Row("kill-inside-commit", kill_at("inside_commit", (1, 8)), seeds=20, protocols=ALL),
+    Row("kill-random", kill_at_random, protocols=ALL),
+    Row("kill-one-of-two", kill_one_of_two, protocols=ALL),
+    Row("kill-before-first-commit", kill_before_first_commit, start="latest"),
+    Row("term-idle", term_idle, protocols=BOTH),
+    Row("term-loaded", term_loaded, protocols=BOTH, quick=1),
+    Row("term-without-brokers", term_without_brokers, protocols=BOTH),
+    Row("rebalance-storm", rebalance_storm, protocols=BOTH, quick=1),
+    Row("broker-stopped", broker_away(kill=False)),
+    Row("broker-killed", broker_away(kill=True), quick=1),
+    Row("coordinator-moved", coordinator_moved, brokers=3),
+    Row("aborted-transactions", aborts, EXACTLY, protocols=BOTH, quick=1),
+    Row("fenced", fenced, EXACTLY),
+    Row("stopped-past-session", stopped_for(4.5)),
+    Row("stopped-past-transaction", stopped_for(12)),
+]
