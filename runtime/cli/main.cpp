@@ -12,6 +12,7 @@
 #include "dsl/diag/diagnostic.hpp"
 #include "runtime/cli/commands.hpp"
 #include "runtime/cli/failure_text.hpp"
+#include "runtime/core/instruction_set.hpp"
 
 namespace {
 
@@ -110,6 +111,11 @@ int main(int argc, char** argv) {
       return app.exit(asked);  // help: no mistake
     } catch (const CLI::ParseError& error) {
       return status(kaspar::cli::tell(wrong_usage(app, error)));
+    }
+    if (const auto set = kaspar::wanted_instruction_set(); !set) {
+      return status(kaspar::cli::tell({.status = kaspar::ExitStatus::Usage,
+                                       .message = set.error(),
+                                       .help = "unset it, and the best that there is is used"}));
     }
     const int result = status(action());
     if (std::fflush(stdout) != 0) {

@@ -4,6 +4,7 @@
 
 #include "nodes/kafka/client_version.hpp"
 #include "runtime/cli/commands.hpp"
+#include "runtime/core/instruction_set.hpp"
 
 namespace kaspar::cli {
 
@@ -20,6 +21,7 @@ void add_version(CLI::App& app, Action& action) {
       fmt::print("  oneTBB     {}\n", KASPAR_TBB_VERSION);
       fmt::print("  protobuf   {}\n", KASPAR_PROTOBUF_VERSION);
       fmt::print("  librdkafka {}\n", nodes::kafka::librdkafka_version());
+      fmt::print("  instructions: {}\n", name_of(instruction_set()));
       return ExitStatus::Fine;
     };
   });

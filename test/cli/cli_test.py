@@ -63,6 +63,16 @@ class ExitStatus(unittest.TestCase):
         self.assertEqual(result.returncode, 3)
 
 
+    def test_an_instruction_set_can_be_asked_for(self):
+        result = kaspar("version", env={"KASPAR_ISA": "portable"})
+        self.assertEqual(result.returncode, 0)
+        self.assertIn("instructions: portable\n", result.stdout)
+        result = kaspar("version", env={"KASPAR_ISA": "mmx"})
+        self.assertEqual(result.returncode, 2)
+        self.assertEqual(result.stdout, "")
+        self.assertTrue(result.stderr.startswith(
+            "error: KASPAR_ISA is `mmx`; it may be `portable`, `avx2` or `avx512`\nhelp: "), result.stderr)
+
     def test_wrong_usage_is_told_as_other_errors_are(self):
         cases = {
             ("check",): "error: FILE is required\nhelp: `kaspar check --help` tells how it is used\n",
