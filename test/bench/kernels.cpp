@@ -4,20 +4,18 @@
 //   bench_kernels measure …  ns a row by thread CPU time, interleaved; JSON
 //   bench_kernels repeat …   runs one stage so often, for counting its instructions
 #include <fmt/format.h>
-#include <time.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "test/bench/contenders.hpp"
 #include "test/bench/fast_float_row.hpp"
 #include "test/bench/onnxruntime.hpp"
 #include "test/bench/pipeline_stages.hpp"
@@ -27,42 +25,7 @@ namespace {
 using namespace kaspar;
 using namespace kaspar::bench;
 
-constexpr int rounds = 11;
-constexpr double round_seconds = 0.02;
 constexpr std::size_t classes = 6;
-
-double cpu_seconds() {
-  timespec now{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
-/// One thing to be measured: `work` does all rows.
-struct Contender {
-  std::string name;
-  std::size_t batch;
-  std::function<void()> work;
-  std::size_t repeats = 1;
-  std::vector<double> nanoseconds = {};  // a row, of each round
-};
-
-void measure(std::vector<Contender>& contenders, std::size_t rows) {
-  for (Contender& contender : contenders) {
-    contender.work();
-    const double begun = cpu_seconds();
-    contender.work();
-    contender.repeats =
-        std::max<std::size_t>(1, static_cast<std::size_t>(round_seconds / (cpu_seconds() - begun)));
-  }
-  for (int round = 0; round < rounds; ++round) {
-    for (Contender& contender : contenders) {
-      const double begun = cpu_seconds();
-      for (std::size_t i = 0; i < contender.repeats; ++i) contender.work();
-      contender.nanoseconds.push_back((cpu_seconds() - begun) /
-                                      static_cast<double>(contender.repeats * rows) * 1e9);
-    }
-  }
-}
 
 struct Options {
   std::string rows_file, lstm, lr, library, lstm_model, lr_model, stage;
@@ -80,16 +43,6 @@ std::size_t index_of(const PipelineStages& pipeline, std::string_view word) {
   const auto found = std::ranges::find(pipeline.stages(), word, &StagePlan::word);
   if (found == pipeline.stages().end()) fmt::print(stderr, "no stage {}\n", word), std::exit(3);
   return static_cast<std::size_t>(found - pipeline.stages().begin());
-}
-
-/// The largest difference; ends the process if there are not as many.
-double difference(const std::vector<float>& left, const std::vector<float>& right) {
-  if (left.size() != right.size())
-    fmt::print(stderr, "{} numbers beside {}\n", left.size(), right.size()), std::exit(3);
-  double most = 0;
-  for (std::size_t i = 0; i < left.size(); ++i)
-    most = std::max(most, std::abs(double{left[i]} - double{right[i]}));
-  return most;
 }
 
 void run_onnx(OnnxSession& session, std::vector<float>& input, std::size_t batch, bool with_channel,
