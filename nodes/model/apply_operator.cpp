@@ -11,13 +11,17 @@
 #include <utility>
 #include <vector>
 
+#include "nodes/model/vector_kernels.hpp"
+
 namespace kaspar::nodes {
 namespace {
 
 class ApplyState final : public OperatorState {
  public:
   explicit ApplyState(const Program& program) : memory_(program.make_memory()) {}
-  [[nodiscard]] LaneMemory memory() const noexcept { return memory_.lanes(); }
+  [[nodiscard]] LaneMemory memory(std::size_t active) const noexcept {
+    return memory_.lanes(active);
+  }
 
  private:
   ProgramMemory memory_;
@@ -48,22 +52,55 @@ class ApplyOperator final : public Operator {
   }
 
   void process(Batch& batch, OperatorState* state) const noexcept override {
-    const LaneMemory memory = static_cast<ApplyState*>(state)->memory();
+    const auto& own = *static_cast<const ApplyState*>(state);
     std::array<Row, lanes> rows{};
     std::size_t taken = 0;
     for (const Row row : batch.alive()) {
-      if (!load(batch, row, taken, memory)) continue;
       rows[taken++] = row;
       if (taken == lanes) {
-        run(batch, std::span(rows).first(taken), memory);
+        run(batch, rows, taken, own);
         taken = 0;
       }
     }
-    if (taken != 0) run(batch, std::span(rows).first(taken), memory);
+    if (taken != 0) run(batch, rows, taken, own);
   }
 
  private:
+  /// Only rows without a fault come to lanes.
+  void run(Batch& batch, std::array<Row, lanes>& rows, std::size_t count,
+           const ApplyState& state) const noexcept {
+    std::size_t loaded = count;
+    if (!load_whole(batch, std::span(rows).first(count), state.memory(count))) {
+      loaded = 0;
+      for (std::size_t i = 0; i < count; ++i) {
+        if (load(batch, rows[i], loaded, state.memory(lanes))) rows[loaded++] = rows[i];
+      }
+    }
+    if (loaded != 0) run(batch, std::span(rows).first(loaded), state.memory(loaded));
+  }
+
   // --- rows into lanes ------------------------------------------------------------------------
+
+  /// Columns of f32 into inputs of f32, all rows at once; false if an argument is of another kind
+  /// or a number is not finite, and then what the lanes hold does not matter.
+  bool load_whole(const Batch& batch, std::span<const Row> rows, LaneMemory memory) const noexcept {
+    for (std::size_t i = 0; i < arguments_.size(); ++i) {
+      const ProgramInput& input = applied_->program.inputs[i];
+      const Expression& argument = arguments_[i];
+      if (input.element != Element::F32 || argument.kind != Expression::Kind::Column) return false;
+      const ColumnBuffer& column = batch.column(argument.slot);
+      if (column.type.scalar != ScalarType::F32 || column.type.optional) return false;
+      std::array<const float*, lanes> from{};
+      for (std::size_t lane = 0; lane < rows.size(); ++lane) {
+        from[lane] = column.row<float>(rows[lane]);
+      }
+      if (!kernels().into_lanes(from.data(), rows.size(), column.type.elements(),
+                                memory.lanes_at<float>(input.first))) {
+        return false;
+      }
+    }
+    return true;
+  }
 
   /// Puts a row's arguments into a lane; false if it failed.
   bool load(Batch& batch, Row row, std::size_t lane, LaneMemory memory) const noexcept {

@@ -72,7 +72,7 @@ class EncodeKernel final : public Kernel {
     for (std::size_t i = 0; i < out_.size(); ++i) {
       const From* in = memory.lanes_at<From>(in_[i]);
       To* out = memory.lanes_at<To>(out_[i]);
-      for (std::size_t lane = 0; lane < lanes; ++lane) {
+      for (std::size_t lane = 0; lane < memory.active(); ++lane) {
         const std::size_t at = keys_.find(in[lane]);
         out[lane] = at == keys_.size() ? To(otherwise_) : To(values_[at]);
       }
@@ -174,7 +174,7 @@ class OneHotKernel final : public Kernel {
       for (std::size_t k = 0; k < count; ++k) {
         memory.at<float>(out_[i * count + k]).setZero();
       }
-      for (std::size_t lane = 0; lane < lanes; ++lane) {
+      for (std::size_t lane = 0; lane < memory.active(); ++lane) {
         const std::size_t at = keys_.find(in[lane]);
         if (at != count) {
           memory.lanes_at<float>(out_[i * count + at])[lane] = 1;

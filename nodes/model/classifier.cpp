@@ -24,7 +24,7 @@ class LabelKernel final : public Kernel {
     const std::size_t count = values_.size();
     for (std::size_t row = 0; row < labels_.size(); ++row) {
       Label* label = memory.lanes_at<Label>(labels_[row]);
-      for (std::size_t lane = 0; lane < lanes; ++lane) {
+      for (std::size_t lane = 0; lane < memory.active(); ++lane) {
         std::size_t best = 0;
         Score most = memory.lanes_at<Score>(scores_[row * count])[lane];
         for (std::size_t i = 1; i < count; ++i) {
@@ -50,7 +50,7 @@ class ProbitKernel final : public Kernel {
   ProbitKernel(const Tensor& in, const Tensor& out) : in_(in.refs), out_(out.refs) {}
   void run(LaneMemory memory) const noexcept override {
     for (std::size_t i = 0; i < out_.size(); ++i) {
-      for (std::size_t lane = 0; lane < lanes; ++lane) {
+      for (std::size_t lane = 0; lane < memory.active(); ++lane) {
         const float x = 2 * memory.lanes_at<float>(in_[i])[lane] - 1;
         const float log = std::log((1 - x) * (1 + x));
         const float v = 2 / (3.14159F * 0.147F) + 0.5F * log;
@@ -71,7 +71,7 @@ class SoftmaxZeroKernel final : public Kernel {
       : in_(in.refs), out_(out.refs), count_(count) {}
   void run(LaneMemory memory) const noexcept override {
     for (std::size_t row = 0; row * count_ < out_.size(); ++row) {
-      for (std::size_t lane = 0; lane < lanes; ++lane) one(memory, row * count_, lane);
+      for (std::size_t lane = 0; lane < memory.active(); ++lane) one(memory, row * count_, lane);
     }
   }
 

@@ -14,24 +14,24 @@
 
 namespace kaspar::nodes {
 
+struct ConvolutionLayout {
+  Register in = 0, out = 0;
+  std::size_t batch = 1, groups = 1;
+  std::size_t in_channels = 0;   // of a group
+  std::size_t out_channels = 0;  // of a group
+  std::size_t spatial = 0;       // elements of an input channel
+  std::size_t kernel = 0;        // elements of a window
+};
+
 /// out[b, m, w] = bias[m] + sum of weights[m, c, k] * in[b, c of m's group, tap k of window w]
 template <class T>
 class ConvolutionKernel final : public Kernel {
  public:
   static constexpr std::size_t together = 4;  // out channels, which share what is read
 
-  struct Layout {
-    Register in = 0, out = 0;
-    std::size_t batch = 1, groups = 1;
-    std::size_t in_channels = 0;   // of a group
-    std::size_t out_channels = 0;  // of a group
-    std::size_t spatial = 0;       // elements of an input channel
-    std::size_t kernel = 0;        // elements of a window
-  };
-
   /// `weights` is [groups * out_channels, in_channels, kernel], `bias` [groups * out_channels].
-  ConvolutionKernel(const Layout& layout, SlidingWindows windows, const std::vector<T>& weights,
-                    std::vector<T> bias)
+  ConvolutionKernel(const ConvolutionLayout& layout, SlidingWindows windows,
+                    const std::vector<T>& weights, std::vector<T> bias)
       : layout_(layout),
         windows_(std::move(windows)),
         blocks_((layout.out_channels + together - 1) / together),
@@ -77,7 +77,7 @@ class ConvolutionKernel final : public Kernel {
                                    windows_.starts[window + 1] - windows_.starts[window]);
     std::size_t in = layout_.in + place * layout_.in_channels * layout_.spatial * each;
     for (std::size_t c = 0; c < layout_.in_channels; ++c) {
-      for (const Tap& tap : taps) {
+      for (const WindowTap& tap : taps) {
         const Lane<T> x = memory.at<T>(in + tap.from * each);
         const T* by = weights + tap.place * together;
         for (std::size_t j = 0; j < together; ++j) sums[j] += by[j] * x;
@@ -91,7 +91,7 @@ class ConvolutionKernel final : public Kernel {
     }
   }
 
-  Layout layout_;
+  ConvolutionLayout layout_;
   SlidingWindows windows_;
   std::size_t blocks_;
   std::vector<T> weights_;  // [groups, blocks, in_channels, kernel, together]

@@ -2,11 +2,13 @@
 #include <fmt/core.h>
 
 #include <array>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "nodes/model/convolution_kernels.hpp"
 #include "nodes/model/operators.hpp"
+#include "nodes/model/vector_kernels.hpp"
 
 namespace kaspar::nodes {
 namespace {
@@ -27,16 +29,19 @@ void lower_conv(NodeLowering& node, std::int64_t groups, const Dims& kernel) {
   if (node.has(2)) bias = node.in(2).values<T>();
   node.charge(2 * w.size());  // held once more, rounded up to whole blocks
   const Tensor out = node.new_tensor(pooled_dims(x, w.dims[0], windows), x.element);
-  const typename ConvolutionKernel<T>::Layout layout{
-      .in = node.contiguous(x),
-      .out = NodeLowering::first_of(out),
-      .batch = static_cast<std::size_t>(x.dims[0]),
-      .groups = static_cast<std::size_t>(groups),
-      .in_channels = static_cast<std::size_t>(w.dims[1]),
-      .out_channels = static_cast<std::size_t>(w.dims[0] / groups),
-      .spatial = product(x.dims, 2, x.dims.size()),
-      .kernel = product(kernel, 0, kernel.size())};
-  node.emit<ConvolutionKernel<T>>(layout, std::move(windows), w.values<T>(), std::move(bias));
+  const ConvolutionLayout layout{.in = node.contiguous(x),
+                                 .out = NodeLowering::first_of(out),
+                                 .batch = static_cast<std::size_t>(x.dims[0]),
+                                 .groups = static_cast<std::size_t>(groups),
+                                 .in_channels = static_cast<std::size_t>(w.dims[1]),
+                                 .out_channels = static_cast<std::size_t>(w.dims[0] / groups),
+                                 .spatial = product(x.dims, 2, x.dims.size()),
+                                 .kernel = product(kernel, 0, kernel.size())};
+  if constexpr (std::is_same_v<T, float>) {
+    node.emit<VectorConvolution>(layout, std::move(windows), w.values<T>(), std::move(bias));
+  } else {
+    node.emit<ConvolutionKernel<T>>(layout, std::move(windows), w.values<T>(), std::move(bias));
+  }
   node.define(0, out);
 }
 
@@ -77,7 +82,10 @@ void lower_pool(NodeLowering& node, const Tensor& from, SlidingWindows windows) 
   const Register in = node.contiguous(from);
   const std::size_t channels = product(from.dims, 0, 2);
   const std::size_t spatial = product(from.dims, 2, from.dims.size());
-  if (node.op() == "MaxPool") {
+  if (node.op() == "MaxPool" && from.element == Element::F32) {
+    node.emit<VectorMaxPool>(in, NodeLowering::first_of(out), channels, spatial,
+                             std::move(windows));
+  } else if (node.op() == "MaxPool") {
     node.emit<MaxPoolKernel<T>>(in, NodeLowering::first_of(out), channels, spatial,
                                 std::move(windows));
   } else {

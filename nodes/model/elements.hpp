@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "nodes/model/lane_memory.hpp"
+#include "nodes/model/simd/kernel_table.hpp"
 
 namespace kaspar::nodes {
 
@@ -24,6 +25,10 @@ class Elements {
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] Register operator[](std::size_t i) const noexcept {
     return list_.empty() ? first_ + static_cast<Register>(i) * step_ : list_[i];
+  }
+  /// For the kernels of an instruction set; valid as long as this is.
+  [[nodiscard]] ElementPlaces places() const noexcept {
+    return {list_.empty() ? nullptr : list_.data(), first_, step_};
   }
 
  private:

@@ -6,10 +6,12 @@
 #include <cmath>
 #include <concepts>
 #include <limits>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "nodes/model/elements.hpp"
+#include "nodes/model/vector_kernels.hpp"
 
 namespace kaspar::nodes {
 namespace {
@@ -62,7 +64,7 @@ class LaneKernel final : public Kernel {
       const In* left = memory.lanes_at<In>(left_[i]);
       const In* right = memory.lanes_at<In>(right_[i]);
       Out* out = memory.lanes_at<Out>(out_[i]);
-      for (std::size_t lane = 0; lane < lanes; ++lane) {
+      for (std::size_t lane = 0; lane < memory.active(); ++lane) {
         out[lane] = function_(left[lane], right[lane], memory, lane);
       }
     }
@@ -84,7 +86,7 @@ class ChooseKernel final : public Kernel {
       const T* yes = memory.lanes_at<T>(yes_[i]);
       const T* no = memory.lanes_at<T>(no_[i]);
       T* out = memory.lanes_at<T>(out_[i]);
-      for (std::size_t lane = 0; lane < lanes; ++lane) {
+      for (std::size_t lane = 0; lane < memory.active(); ++lane) {
         out[lane] = condition[lane] != 0 ? yes[lane] : no[lane];
       }
     }
@@ -102,9 +104,61 @@ Tensor map(NodeLowering& node, const Tensor& from, Element to, Function function
   return out;
 }
 
+/// What the vector kernels do of f32.
+std::optional<MapFunction> vector_function(Unary function) {
+  switch (function) {
+    case Unary::Abs:
+      return MapFunction::Abs;
+    case Unary::Erf:
+      return MapFunction::Erf;
+    case Unary::Exp:
+      return MapFunction::Exp;
+    case Unary::Neg:
+      return MapFunction::Neg;
+    case Unary::Reciprocal:
+      return MapFunction::Reciprocal;
+    case Unary::Relu:
+      return MapFunction::Relu;
+    case Unary::Sigmoid:
+      return MapFunction::Sigmoid;
+    case Unary::Sqrt:
+      return MapFunction::Sqrt;
+    case Unary::Tanh:
+      return MapFunction::Tanh;
+    default:
+      return std::nullopt;
+  }
+}
+std::optional<CombineFunction> vector_function(Binary op) {
+  switch (op) {
+    case Binary::Add:
+      return CombineFunction::Add;
+    case Binary::Sub:
+      return CombineFunction::Sub;
+    case Binary::Mul:
+      return CombineFunction::Mul;
+    case Binary::Div:
+      return CombineFunction::Div;
+    case Binary::Max:
+      return CombineFunction::Max;
+    case Binary::Min:
+      return CombineFunction::Min;
+    default:
+      return std::nullopt;
+  }
+}
+
 /// Of floats; `like` says by its type which.
 template <class T>
 Tensor float_unary(NodeLowering& node, Unary function, const Tensor& from) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (const auto fast = vector_function(function)) {
+      const Tensor in = node.in_registers(from);
+      Tensor out = node.new_tensor(from.dims, from.element);
+      node.emit<VectorMap>(*fast, in, out);
+      return out;
+    }
+  }
   const auto made = [&](auto f) { return map<T, T>(node, from, from.element, std::move(f)); };
   switch (function) {
     case Unary::Abs:
@@ -225,6 +279,13 @@ Tensor logic(NodeLowering& node, Binary op, const Tensor& left, const Tensor& ri
 
 template <class T>
 Tensor float_binary(NodeLowering& node, Binary op, const Tensor& left, const Tensor& right) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (const auto fast = vector_function(op)) {
+      Tensor out = node.new_tensor(left.dims, left.element);
+      node.emit<VectorCombine>(*fast, left, right, out);
+      return out;
+    }
+  }
   const auto made = [&](auto f) {
     return whole<T, T>(node, left, right, left.element, std::move(f));
   };
@@ -338,8 +399,24 @@ Tensor apply_unary(NodeLowering& node, Unary function, const Tensor& from) {
   node.unsupported("on this type");
 }
 
+namespace {
+
+/// A floating number, 2: squares are what powers mostly are.
+bool is_known_two(const Tensor& tensor) {
+  if (!tensor.known() || tensor.size() != 1) return false;
+  return tensor.element == Element::F32   ? tensor.floats()[0] == 2
+         : tensor.element == Element::F64 ? tensor.values<double>()[0] == 2
+                                          : false;
+}
+
+}  // namespace
+
 Tensor combine(NodeLowering& node, Binary op, const Tensor& left_in, const Tensor& right_in) {
   if (left_in.element != right_in.element) node.damaged("operands of different types");
+  if (op == Binary::Pow && is_known_two(right_in)) {
+    return combine(node, Binary::Mul,
+                   node.expanded(left_in, node.broadcast(left_in.dims, right_in.dims)), left_in);
+  }
   const Dims dims = node.broadcast(left_in.dims, right_in.dims);
   // In registers first: a constant that is broadcast takes only as many as it has elements.
   const Tensor left = node.expanded(node.in_registers(left_in), dims);

@@ -31,7 +31,7 @@ class PickKernel final : public Kernel {
       const std::int64_t* at = memory.lanes_at<std::int64_t>(places_[place]);
       T* out = memory.lanes_at<T>(out_[o]);
       const auto limit = static_cast<std::int64_t>(count_);
-      for (std::size_t lane = 0; lane < lanes; ++lane) {
+      for (std::size_t lane = 0; lane < memory.active(); ++lane) {
         std::int64_t index = at[lane] < 0 ? at[lane] + limit : at[lane];
         if (index < 0 || index >= limit) {
           memory.fail(lane, outside_);

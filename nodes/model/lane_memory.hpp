@@ -70,7 +70,11 @@ using LaneMap = Eigen::Map<Lane<T>, Eigen::Aligned64>;
 /// A thread's registers. Does not own them.
 class LaneMemory {
  public:
-  explicit LaneMemory(std::byte* base) noexcept : base_(base) {}
+  explicit LaneMemory(std::byte* base, std::size_t active = lanes) noexcept
+      : base_(base), active_(active) {}
+
+  /// Only so many of the first lanes hold records; what becomes of the others does not matter.
+  [[nodiscard]] std::size_t active() const noexcept { return active_; }
 
   /// The lanes of the element whose first register that is.
   template <class T>
@@ -93,6 +97,7 @@ class LaneMemory {
 
  private:
   std::byte* base_;
+  std::size_t active_;
 };
 
 }  // namespace kaspar::nodes

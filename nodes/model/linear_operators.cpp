@@ -113,8 +113,12 @@ Tensor weighed(NodeLowering& node, const NumberRows& x, std::size_t targets) {
   const Element element = x.values.element;
   const Tensor matrix =
       converted(known_tensor({count, columns}, Element::F64, coefficients), element);
-  Tensor out = multiply(node, node.reshaped(x.values, {rows, columns}),
-                        node.transposed(matrix, {1, 0}), {rows, count});
+  const Tensor left = node.reshaped(x.values, {rows, columns});
+  const Tensor right = node.transposed(matrix, {1, 0});
+  if (element == Element::F32 && intercepts.size() == targets) {
+    return multiply(node, left, right, {rows, count}, {intercepts.begin(), intercepts.end()});
+  }
+  Tensor out = multiply(node, left, right, {rows, count});
   if (intercepts.empty()) return out;
   return combine(node, Binary::Add, out, known_row(node, intercepts, targets, element));
 }

@@ -8,17 +8,17 @@
 
 #include "nodes/model/elementwise.hpp"
 #include "nodes/model/operators.hpp"
+#include "nodes/model/vector_kernels.hpp"
 
 namespace kaspar::nodes {
 namespace {
 
 /// [rows, depth] · [depth, columns], the right one constant.
-template <class T>
-class ConstantProduct final : public Kernel {
+class ConstantDoubleProduct final : public Kernel {
  public:
   /// `weights` is [columns, depth].
-  ConstantProduct(Register in, Register out, std::size_t rows, std::size_t depth,
-                  std::vector<T> weights)
+  ConstantDoubleProduct(Register in, Register out, std::size_t rows, std::size_t depth,
+                        std::vector<double> weights)
       : in_(in),
         out_(out),
         rows_(rows),
@@ -28,14 +28,14 @@ class ConstantProduct final : public Kernel {
 
   void run(LaneMemory memory) const noexcept override {
     for (std::size_t row = 0; row < rows_; ++row) {
-      const std::size_t in = in_ + row * depth_ * registers_of<T>;
+      const std::size_t in = in_ + row * depth_ * registers_of<double>;
       for (std::size_t column = 0; column < columns_; ++column) {
-        const T* weights = weights_.data() + column * depth_;
-        Lane<T> sum = Lane<T>::Zero();
+        const double* weights = weights_.data() + column * depth_;
+        Lane<double> sum = Lane<double>::Zero();
         for (std::size_t i = 0; i < depth_; ++i) {
-          sum += weights[i] * memory.at<T>(in + i * registers_of<T>);
+          sum += weights[i] * memory.at<double>(in + i * registers_of<double>);
         }
-        memory.at<T>(out_ + (row * columns_ + column) * registers_of<T>) = sum;
+        memory.at<double>(out_ + (row * columns_ + column) * registers_of<double>) = sum;
       }
     }
   }
@@ -43,27 +43,26 @@ class ConstantProduct final : public Kernel {
  private:
   Register in_, out_;
   std::size_t rows_, depth_, columns_;
-  std::vector<T> weights_;
+  std::vector<double> weights_;
 };
 
 /// [rows, depth] · [depth, columns], both of the record.
-template <class T>
-class ComputedProduct final : public Kernel {
+class ComputedDoubleProduct final : public Kernel {
  public:
   /// `right` is [columns, depth].
-  ComputedProduct(Register left, Register right, Register out, std::size_t rows, std::size_t depth,
-                  std::size_t columns)
+  ComputedDoubleProduct(Register left, Register right, Register out, std::size_t rows,
+                        std::size_t depth, std::size_t columns)
       : left_(left), right_(right), out_(out), rows_(rows), depth_(depth), columns_(columns) {}
 
   void run(LaneMemory memory) const noexcept override {
     for (std::size_t row = 0; row < rows_; ++row) {
       for (std::size_t column = 0; column < columns_; ++column) {
-        Lane<T> sum = Lane<T>::Zero();
+        Lane<double> sum = Lane<double>::Zero();
         for (std::size_t i = 0; i < depth_; ++i) {
-          sum += memory.at<T>(left_ + (row * depth_ + i) * registers_of<T>) *
-                 memory.at<T>(right_ + (column * depth_ + i) * registers_of<T>);
+          sum += memory.at<double>(left_ + (row * depth_ + i) * registers_of<double>) *
+                 memory.at<double>(right_ + (column * depth_ + i) * registers_of<double>);
         }
-        memory.at<T>(out_ + (row * columns_ + column) * registers_of<T>) = sum;
+        memory.at<double>(out_ + (row * columns_ + column) * registers_of<double>) = sum;
       }
     }
   }
@@ -75,25 +74,33 @@ class ComputedProduct final : public Kernel {
 
 }  // namespace
 
-Tensor multiply(NodeLowering& node, const Tensor& left, const Tensor& right, Dims dims) {
+Tensor multiply(NodeLowering& node, const Tensor& left, const Tensor& right, Dims dims,
+                const std::vector<float>& bias) {
   const auto depth = static_cast<std::size_t>(right.dims[0]);
   const auto columns = static_cast<std::size_t>(right.dims[1]);
   const std::size_t rows = depth == 0 ? 0 : left.size() / depth;
   if (depth == 0) node.unsupported("over no elements");
-  node.charge(depth * columns);  // once more for each node that uses them
-  const Tensor turned = node.transposed(right, {1, 0});
+  node.charge(depth * (columns + dense_block));  // once more for each node that uses them
   Tensor out = node.new_tensor(std::move(dims), left.element);
-  with_lane_type(left.element, [&]<class T>(T) {
-    if constexpr (std::is_floating_point_v<T>) {
-      if (right.known()) {
-        node.emit<ConstantProduct<T>>(node.contiguous(left), NodeLowering::first_of(out), rows,
-                                      depth, turned.values<T>());
-      } else {
-        node.emit<ComputedProduct<T>>(node.contiguous(left), node.contiguous(turned),
-                                      NodeLowering::first_of(out), rows, depth, columns);
-      }
-    }
-  });
+  if (left.element == Element::F32 && right.known()) {
+    node.emit<VectorProduct>(node.contiguous(left), NodeLowering::first_of(out), rows, depth,
+                             right.floats(), bias);
+    return out;
+  }
+  const Tensor turned = node.transposed(right, {1, 0});
+  if (left.element == Element::F32) {
+    node.emit<VectorComputedProduct>(
+        node.contiguous(left), node.contiguous(turned), NodeLowering::first_of(out),
+        ComputedProductShape{.rows = rows, .depth = depth, .columns = columns});
+    return out;
+  }
+  if (right.known()) {
+    node.emit<ConstantDoubleProduct>(node.contiguous(left), NodeLowering::first_of(out), rows,
+                                     depth, turned.values<double>());
+  } else {
+    node.emit<ComputedDoubleProduct>(node.contiguous(left), node.contiguous(turned),
+                                     NodeLowering::first_of(out), rows, depth, columns);
+  }
   return out;
 }
 
@@ -148,6 +155,12 @@ void mat_mul(NodeLowering& node) {
   node.define(0, std::move(out));
 }
 
+/// Known, one for each column.
+bool is_row_of_floats(const Tensor& tensor, std::int64_t columns) {
+  return tensor.known() && tensor.element == Element::F32 && !tensor.dims.empty() &&
+         tensor.dims.back() == columns && tensor.size() == static_cast<std::size_t>(columns);
+}
+
 void gemm(NodeLowering& node) {
   Tensor left = node.floats_in(0);
   Tensor right = node.floats_in(1);
@@ -158,18 +171,22 @@ void gemm(NodeLowering& node) {
   if (left.dims[1] != right.dims[0]) {
     node.damaged(fmt::format("{} times {}", text(left.dims), text(right.dims)));
   }
-  Tensor out = multiply(node, left, right, {left.dims[0], right.dims[1]});
+  const Dims dims{left.dims[0], right.dims[1]};
+  const float alpha = node.number("alpha", 1);
+  const float beta = node.number("beta", 1);
+  if (node.has(2) && node.broadcast(dims, node.in(2).dims) != dims) {
+    node.damaged("a third operand that is too large");
+  }
+  if (left.element == Element::F32 && alpha == 1 && beta == 1 && node.has(2) &&
+      is_row_of_floats(node.in(2), dims[1])) {
+    return node.define(0, multiply(node, left, right, dims, node.in(2).floats()));
+  }
+  Tensor out = multiply(node, left, right, dims);
   const auto scaled = [&](const Tensor& from, float by) {
     return by == 1 ? from : combine(node, Binary::Mul, from, scalar(from, by));
   };
-  out = scaled(out, node.number("alpha", 1));
-  if (node.has(2)) {
-    const Tensor bias = scaled(node.in(2), node.number("beta", 1));
-    if (node.broadcast(out.dims, bias.dims) != out.dims) {
-      node.damaged("a third operand that is too large");
-    }
-    out = combine(node, Binary::Add, out, bias);
-  }
+  out = scaled(out, alpha);
+  if (node.has(2)) out = combine(node, Binary::Add, out, scaled(node.in(2), beta));
   node.define(0, std::move(out));
 }
 

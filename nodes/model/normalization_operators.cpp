@@ -9,6 +9,7 @@
 #include "nodes/model/elementwise.hpp"
 #include "nodes/model/operators.hpp"
 #include "nodes/model/reduction_operators.hpp"
+#include "nodes/model/vector_kernels.hpp"
 
 namespace kaspar::nodes {
 namespace {
@@ -67,6 +68,14 @@ Tensor softmax_over(NodeLowering& node, const Tensor& from, std::size_t first, s
                     bool logarithm) {
   const std::size_t rank = from.dims.size();
   Tensor out = node.new_tensor(from.dims, from.element);
+  out.classes = from.classes;
+  if (from.element == Element::F32 && !logarithm) {
+    node.emit<VectorSoftmax>(node.contiguous(from), NodeLowering::first_of(out),
+                             SoftmaxShape{.outer = product(from.dims, 0, first),
+                                          .count = product(from.dims, first, last),
+                                          .inner = product(from.dims, last, rank)});
+    return out;
+  }
   with_lane_type(from.element, [&]<class T>(T) {
     if constexpr (std::is_floating_point_v<T>) {
       node.emit<SoftmaxKernel<T>>(node.contiguous(from), NodeLowering::first_of(out),
@@ -74,7 +83,6 @@ Tensor softmax_over(NodeLowering& node, const Tensor& from, std::size_t first, s
                                   product(from.dims, last, rank), logarithm);
     }
   });
-  out.classes = from.classes;
   return out;
 }
 
@@ -136,12 +144,32 @@ Standardized standardized(NodeLowering& node, const Tensor& x, const Axes& gone)
   return {combine(node, Binary::Div, centred, deviation), std::move(mean), std::move(deviation)};
 }
 
+/// The usual one, whole in a kernel: known weights over the last dimension, one output. False if it
+/// is none.
+bool vector_layer_norm(NodeLowering& node, const Tensor& x, const Axes& gone) {
+  const std::size_t rank = gone.size();
+  const auto is_row = [&](std::size_t i) {
+    const Tensor& held = node.in(i);
+    return held.known() && held.element == Element::F32 && held.dims == Dims{x.dims.back()};
+  };
+  if (x.element != Element::F32 || x.size() == 0 || node.wants(1) || node.wants(2)) return false;
+  if ((rank > 1 && gone[rank - 2]) || !is_row(1) || (node.has(2) && !is_row(2))) return false;
+  const Tensor out = node.new_tensor(x.dims, x.element);
+  node.emit<VectorLayerNorm>(node.contiguous(x), NodeLowering::first_of(out),
+                             product(x.dims, 0, rank - 1), node.number("epsilon", 1e-5F),
+                             node.in(1).floats(),
+                             node.has(2) ? node.in(2).floats() : std::vector<float>{});
+  node.define(0, out);
+  return true;
+}
+
 void layer_normalization(NodeLowering& node) {
   const Tensor& x = node.floats_in(0);
   Axes gone(x.dims.size(), false);
   for (std::size_t d = node.axis_of(node.integer("axis", -1), gone.size()); d < gone.size(); ++d) {
     gone[d] = true;
   }
+  if (vector_layer_norm(node, x, gone)) return;
   const Standardized standard = standardized(node, x, gone);
   Tensor out = combine(node, Binary::Mul, standard.values, node.in(1));
   if (node.has(2)) out = combine(node, Binary::Add, out, node.in(2));

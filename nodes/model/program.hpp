@@ -42,7 +42,9 @@ struct ProgramOutput {
 class ProgramMemory {
  public:
   explicit ProgramMemory(std::size_t registers);
-  [[nodiscard]] LaneMemory lanes() const noexcept { return LaneMemory(bytes_.get()); }
+  [[nodiscard]] LaneMemory lanes(std::size_t active = nodes::lanes) const noexcept {
+    return LaneMemory(bytes_.get(), active);
+  }
 
  private:
   struct Delete {
@@ -66,7 +68,8 @@ struct Program {
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return registers * register_bytes; }
   /// Memory with the constants filled in. Strings in it view the program's.
   [[nodiscard]] ProgramMemory make_memory() const;
-  /// Runs `lanes` records: inputs are in memory, register by register; outputs are left there.
+  /// Runs the records of the active lanes: inputs are in memory, register by register; outputs are
+  /// left there.
   void run(LaneMemory memory) const noexcept;
 };
 

@@ -10,6 +10,7 @@
 
 #include "nodes/model/operators.hpp"
 #include "nodes/model/recurrent_kernels.hpp"
+#include "nodes/model/vector_kernels.hpp"
 
 namespace kaspar::nodes {
 namespace {
@@ -158,11 +159,39 @@ RecurrentLayer<T> layer_of(NodeLowering& node, const Shapes& shapes, std::size_t
   return layer;
 }
 
+/// Of f32, with nothing unusual: false if it is not.
+bool emit_vector_layer(NodeLowering& node, std::size_t gates, const RecurrentLayer<float>& layer,
+                       Register cell, const std::vector<float>& reset_bias) {
+  if (gates == 4) {
+    if (node.has(7) || node.integer("input_forget", 0) != 0 || !is_usual_lstm(layer)) return false;
+    node.charge(2 * layer.weights.size());
+    node.emit<VectorLstm>(layer, cell);
+  } else if (gates == 3) {
+    if (!is_usual_gru(layer)) return false;
+    node.charge(2 * layer.weights.size());
+    node.emit<VectorGru>(layer, node.integer("linear_before_reset", 0) != 0, reset_bias);
+  } else {
+    if (!is_usual_rnn(layer)) return false;
+    node.emit<VectorRnn>(layer);
+  }
+  return true;
+}
+
 /// Emits the kernel of one direction for one of the batch.
 template <class T>
 void emit_layer(NodeLowering& node, std::size_t gates, std::size_t direction,
                 RecurrentLayer<T> layer, Register cell) {
   const std::size_t units = layer.units;
+  const bool linear = gates == 3 && node.integer("linear_before_reset", 0) != 0;
+  std::vector<T> reset_bias;
+  for (std::size_t unit = 0; linear && unit < units; ++unit) {
+    const std::size_t gate = 2 * units + unit;
+    reset_bias.push_back(bias_of<T>(node, direction, gates * units, gate, true));
+    layer.bias[gate] = bias_of<T>(node, direction, gates * units, gate, false);
+  }
+  if constexpr (std::is_same_v<T, float>) {
+    if (emit_vector_layer(node, gates, layer, cell, reset_bias)) return;
+  }
   if (gates == 4) {
     std::vector<T> peepholes;
     if (node.has(7)) {
@@ -173,13 +202,6 @@ void emit_layer(NodeLowering& node, std::size_t gates, std::size_t direction,
     node.emit<LstmKernel<T>>(std::move(layer), cell, std::move(peepholes),
                              node.integer("input_forget", 0) != 0);
   } else if (gates == 3) {
-    const bool linear = node.integer("linear_before_reset", 0) != 0;
-    std::vector<T> reset_bias;
-    for (std::size_t unit = 0; linear && unit < units; ++unit) {
-      const std::size_t gate = 2 * units + unit;
-      reset_bias.push_back(bias_of<T>(node, direction, gates * units, gate, true));
-      layer.bias[gate] = bias_of<T>(node, direction, gates * units, gate, false);
-    }
     node.emit<GruKernel<T>>(std::move(layer), linear, std::move(reset_bias));
   } else {
     node.emit<RnnKernel<T>>(std::move(layer));
@@ -212,7 +234,8 @@ void lower_recurrent(NodeLowering& node, std::size_t gates) {
   const Tensor hidden = state_of(node, 5, shapes, element);
   const Tensor cell = is_lstm ? state_of(node, 6, shapes, element) : Tensor{};
   const Tensor nothing = node.in_registers(known_number(element, 0));
-  const Register scratch = node.allocate(element, std::max<std::size_t>(gates, 3) * units);
+  const Register scratch = node.allocate(
+      element, std::max(std::max<std::size_t>(gates, 3) * units, recurrent_scratch(units)));
   Tensor y{.dims = shapes.y_dims, .element = element};
   y.refs.assign(node.checked_size(shapes.y_dims), nothing.refs.front());
   for (std::size_t d = 0; d < directions; ++d) {

@@ -53,7 +53,7 @@ class ArgMaxKernel final : public Kernel {
     for (std::size_t i = 0; i < out_.size(); ++i) {
       const std::size_t base = i / inner_ * count_ * inner_ + i % inner_;
       std::int64_t* place = memory.lanes_at<std::int64_t>(out_[i]);
-      for (std::size_t lane = 0; lane < lanes; ++lane) {
+      for (std::size_t lane = 0; lane < memory.active(); ++lane) {
         T best = memory.lanes_at<T>(from_[base])[lane];
         std::int64_t at = 0;
         for (std::size_t k = 1; k < count_; ++k) {

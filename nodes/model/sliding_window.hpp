@@ -6,20 +6,15 @@
 #include <vector>
 
 #include "nodes/model/node_lowering.hpp"
+#include "nodes/model/simd/kernel_table.hpp"
 
 namespace kaspar::nodes {
 
-/// One element of a window that is no padding.
-struct Tap {
-  std::uint32_t from = 0;   // its place among the input's spatial elements, row-major
-  std::uint32_t place = 0;  // its place in the kernel, row-major
-};
-
 /// The windows of one channel, row-major, each with its taps.
 struct SlidingWindows {
-  Dims out_dims;                      // spatial
-  std::vector<std::uint32_t> starts;  // window w has the taps [starts[w], starts[w + 1])
-  std::vector<Tap> taps;
+  Dims out_dims;                       // spatial
+  std::vector<std::uint32_t> starts;   // window w has the taps [starts[w], starts[w + 1])
+  std::vector<WindowTap> taps;         // those that are no padding
   std::vector<std::uint32_t> covered;  // by each window: its elements with those in the padding
 
   [[nodiscard]] std::size_t count() const { return starts.size() - 1; }

@@ -14,6 +14,7 @@
 #include "nodes/model/classifier.hpp"
 #include "nodes/model/elementwise.hpp"
 #include "nodes/model/operators.hpp"
+#include "nodes/model/vector_kernels.hpp"
 
 namespace kaspar::nodes {
 namespace {
@@ -25,6 +26,7 @@ struct Machine {
   double gamma = 0, coef0 = 0, degree = 0;
   std::size_t vectors = 0, columns = 0;
   std::vector<double> support;       // [vectors, columns]
+  AlignedNumbers<double> by_column;  // [columns, padded], the same
   std::vector<double> coefficients;  // [classes - 1, vectors], or [1, vectors]
   std::vector<double> rho;
   std::vector<std::size_t> first;      // of each class' vectors, and the end
@@ -33,20 +35,33 @@ struct Machine {
   [[nodiscard]] std::size_t classes() const { return first.empty() ? 0 : first.size() - 1; }
   [[nodiscard]] std::size_t pairs() const { return classes() * (classes() - 1) / 2; }
 
-  [[nodiscard]] double similar(const double* a, const double* b) const noexcept {
-    double sum = 0;
-    if (similarity == Similarity::Rbf) {
-      for (std::size_t i = 0; i < columns; ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
-      return std::exp(-gamma * sum);
+  [[nodiscard]] std::size_t padded() const { return (vectors + 7) / 8 * 8; }
+  void arrange() {
+    by_column = AlignedNumbers<double>(columns * padded());
+    for (std::size_t v = 0; v < vectors; ++v) {
+      for (std::size_t i = 0; i < columns; ++i) {
+        by_column.data()[i * padded() + v] = support[v * columns + i];
+      }
     }
-    for (std::size_t i = 0; i < columns; ++i) sum += a[i] * b[i];
-    switch (similarity) {
-      case Similarity::Poly:
-        return std::pow(gamma * sum + coef0, degree);
-      case Similarity::Sigmoid:
-        return std::tanh(gamma * sum + coef0);
-      default:
-        return sum;
+  }
+
+  /// similar[v] = how similar each lane's x is to support vector v.
+  void similarities(const double* x, double* similar, std::size_t active) const noexcept {
+    const SupportVectors all{.vectors = vectors,
+                             .columns = columns,
+                             .support = support.data(),
+                             .by_column = by_column.data(),
+                             .padded = padded(),
+                             .gamma = gamma};
+    if (similarity == Similarity::Rbf) return kernels().radial(all, x, similar, active);
+    kernels().dot(all, x, similar, active);
+    if (similarity == Similarity::Linear) return;
+    for (std::size_t v = 0; v < vectors; ++v) {
+      for (std::size_t lane = 0; lane < active; ++lane) {
+        double& value = similar[v * lanes + lane];
+        const double inner = gamma * value + coef0;
+        value = similarity == Similarity::Poly ? std::pow(inner, degree) : std::tanh(inner);
+      }
     }
   }
 };
@@ -80,31 +95,32 @@ Machine machine_of(const NodeLowering& node, std::size_t vectors, std::size_t co
 /// One score for the row: of a regression or a one-class machine.
 class SupportRegression final : public Kernel {
  public:
-  SupportRegression(Machine machine, bool one_class, Register in, Register row, Register out)
-      : machine_(std::move(machine)), one_class_(one_class), in_(in), row_(row), out_(out) {}
+  SupportRegression(Machine machine, bool one_class, Register in, Register similar, Register out)
+      : machine_(std::move(machine)),
+        one_class_(one_class),
+        in_(in),
+        similar_(similar),
+        out_(out) {}
   void run(LaneMemory memory) const noexcept override {
-    const std::size_t columns = machine_.columns;
-    for (std::size_t lane = 0; lane < lanes; ++lane) {
-      // A lane's columns side by side, in memory of the program.
-      double* x = memory.lanes_at<double>(row_);
-      for (std::size_t i = 0; i < columns; ++i) {
-        x[i] = memory.lanes_at<double>(in_ + i * registers_of<double>)[lane];
-      }
-      double sum = machine_.rho[0];
-      if (machine_.vectors == 0) {
-        for (std::size_t i = 0; i < columns; ++i) sum += machine_.coefficients[i] * x[i];
-      }
-      for (std::size_t v = 0; v < machine_.vectors; ++v) {
-        sum += machine_.coefficients[v] * machine_.similar(x, &machine_.support[v * columns]);
-      }
-      memory.lanes_at<double>(out_)[lane] = one_class_ ? (sum > 0 ? 1 : -1) : sum;
+    const double* x = memory.lanes_at<double>(in_);
+    double* sums = memory.lanes_at<double>(out_);
+    std::fill_n(sums, lanes, machine_.rho[0]);
+    if (machine_.vectors != 0) {
+      double* similar = memory.lanes_at<double>(similar_);
+      machine_.similarities(x, similar, memory.active());
+      x = similar;
+    }
+    kernels().weighed_sum(machine_.coefficients.data(), x, machine_.coefficients.size(), sums,
+                          memory.active());
+    for (std::size_t lane = 0; one_class_ && lane < memory.active(); ++lane) {
+      sums[lane] = sums[lane] > 0 ? 1 : -1;
     }
   }
 
  private:
   Machine machine_;
   bool one_class_;
-  Register in_, row_, out_;
+  Register in_, similar_, out_;
 };
 
 /// Of each pair of classes the decision, of each class the votes, and the probabilities.
@@ -112,58 +128,53 @@ class SupportClassification final : public Kernel {
  public:
   struct Places {
     Register in;        // [columns]
-    Register row;       // room for a lane's columns and the similarities
+    Register similar;   // [vectors]
     Register decision;  // [pairs]
     Register votes;     // [classes]
     Register chances;   // [classes], where there are probabilities
-    Register scratch;   // [classes * classes + 2 * classes] numbers of one lane
+    Register scratch;   // [2 * classes * classes + 2 * classes] numbers of one lane
   };
   SupportClassification(Machine machine, Places at) : machine_(std::move(machine)), at_(at) {}
 
   void run(LaneMemory memory) const noexcept override {
-    for (std::size_t lane = 0; lane < lanes; ++lane) one(memory, lane);
+    const std::size_t active = memory.active();
+    const std::size_t count = machine_.classes();
+    double* similar = memory.lanes_at<double>(at_.similar);
+    machine_.similarities(memory.lanes_at<double>(at_.in), similar, active);
+    double* votes = memory.lanes_at<double>(at_.votes);
+    std::fill_n(votes, count * lanes, 0.0);
+    double* decision = memory.lanes_at<double>(at_.decision);
+    std::size_t pair = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      for (std::size_t j = i + 1; j < count; ++j, ++pair, decision += lanes) {
+        std::fill_n(decision, lanes, machine_.rho[pair]);
+        add(j - 1, i, similar, decision, active);
+        add(i, j, similar, decision, active);
+        for (std::size_t lane = 0; lane < active; ++lane) {
+          votes[(decision[lane] > 0 ? i : j) * lanes + lane] += 1;
+        }
+      }
+    }
+    if (machine_.prob_a.empty()) return;
+    for (std::size_t lane = 0; lane < active; ++lane) chances(memory, lane);
   }
 
  private:
-  void one(LaneMemory memory, std::size_t lane) const noexcept {
-    const std::size_t columns = machine_.columns;
-    const std::size_t count = machine_.classes();
-    double* x = memory.lanes_at<double>(at_.row);
-    double* similar = x + columns;
-    for (std::size_t i = 0; i < columns; ++i) {
-      x[i] = memory.lanes_at<double>(at_.in + i * registers_of<double>)[lane];
-    }
-    for (std::size_t v = 0; v < machine_.vectors; ++v) {
-      similar[v] = machine_.similar(x, &machine_.support[v * columns]);
-    }
-    const auto vote = [&](std::size_t i) -> double& {
-      return memory.lanes_at<double>(at_.votes + i * registers_of<double>)[lane];
-    };
-    for (std::size_t i = 0; i < count; ++i) vote(i) = 0;
-    std::size_t pair = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-      for (std::size_t j = i + 1; j < count; ++j, ++pair) {
-        double sum = machine_.rho[pair];
-        const double* of_i = &machine_.coefficients[(j - 1) * machine_.vectors];
-        const double* of_j = &machine_.coefficients[i * machine_.vectors];
-        for (std::size_t v = machine_.first[i]; v < machine_.first[i + 1]; ++v) {
-          sum += of_i[v] * similar[v];
-        }
-        for (std::size_t v = machine_.first[j]; v < machine_.first[j + 1]; ++v) {
-          sum += of_j[v] * similar[v];
-        }
-        memory.lanes_at<double>(at_.decision + pair * registers_of<double>)[lane] = sum;
-        vote(sum > 0 ? i : j) += 1;
-      }
-    }
-    if (!machine_.prob_a.empty()) chances(memory, lane);
+  /// The vectors of a class, by a row of the coefficients.
+  void add(std::size_t row, std::size_t of_class, const double* similar, double* sums,
+           std::size_t active) const noexcept {
+    const std::size_t first = machine_.first[of_class];
+    kernels().weighed_sum(&machine_.coefficients[row * machine_.vectors] + first,
+                          similar + first * lanes, machine_.first[of_class + 1] - first, sums,
+                          active);
   }
 
   void chances(LaneMemory memory, std::size_t lane) const noexcept {
     constexpr double least = 1e-7;
     const std::size_t count = machine_.classes();
     double* of_pair = memory.lanes_at<double>(at_.scratch);
-    double* chance = of_pair + count * count;
+    double* q = of_pair + count * count;
+    double* chance = q + count * count;
     double* change = chance + count;
     std::size_t pair = 0;
     for (std::size_t i = 0; i < count; ++i) {
@@ -177,22 +188,23 @@ class SupportClassification final : public Kernel {
         of_pair[j * count + i] = 1 - of_pair[i * count + j];
       }
     }
-    couple(of_pair, chance, change, count);  // two classes too: so does scikit-learn's LIBSVM
+    couple(of_pair, q, chance, change, count);  // two classes too: so does scikit-learn's LIBSVM
     for (std::size_t i = 0; i < count; ++i) {
       memory.lanes_at<double>(at_.chances + i * registers_of<double>)[lane] = chance[i];
     }
   }
 
-  /// LIBSVM's `multiclass_probability`.
-  static void couple(const double* r, double* p, double* qp, std::size_t count) noexcept {
-    const auto q = [&](std::size_t t, std::size_t j) {
-      if (t != j) return -r[j * count + t] * r[t * count + j];
-      double sum = 0;
-      for (std::size_t k = 0; k < count; ++k) {
-        if (k != t) sum += r[k * count + t] * r[k * count + t];
+  /// LIBSVM's `multiclass_probability`. Computes q of r first.
+  static void couple(const double* r, double* q, double* p, double* qp,
+                     std::size_t count) noexcept {
+    for (std::size_t t = 0; t < count; ++t) {
+      double own = 0;
+      for (std::size_t j = 0; j < count; ++j) {
+        if (j != t) own += r[j * count + t] * r[j * count + t];
+        q[t * count + j] = -r[j * count + t] * r[t * count + j];
       }
-      return sum;
-    };
+      q[t * count + t] = own;
+    }
     const std::size_t rounds = std::max<std::size_t>(100, count);
     const double close = 0.005 / static_cast<double>(count);
     for (std::size_t t = 0; t < count; ++t) p[t] = 1.0 / static_cast<double>(count);
@@ -200,19 +212,19 @@ class SupportClassification final : public Kernel {
       double pqp = 0;
       for (std::size_t t = 0; t < count; ++t) {
         qp[t] = 0;
-        for (std::size_t j = 0; j < count; ++j) qp[t] += q(t, j) * p[j];
+        for (std::size_t j = 0; j < count; ++j) qp[t] += q[t * count + j] * p[j];
         pqp += p[t] * qp[t];
       }
       double worst = 0;
       for (std::size_t t = 0; t < count; ++t) worst = std::max(worst, std::fabs(qp[t] - pqp));
       if (worst < close) return;
       for (std::size_t t = 0; t < count; ++t) {
-        const double own = q(t, t);
+        const double own = q[t * count + t];
         const double by = (-qp[t] + pqp) / own;
         p[t] += by;
         pqp = (pqp + by * (by * own + 2 * qp[t])) / (1 + by) / (1 + by);
         for (std::size_t j = 0; j < count; ++j) {
-          qp[j] = (qp[j] + by * q(t, j)) / (1 + by);
+          qp[j] = (qp[j] + by * q[t * count + j]) / (1 + by);
           p[j] /= 1 + by;
         }
       }
@@ -238,11 +250,12 @@ void regressor(NodeLowering& node) {
       machine.support.size() != machine.vectors * x.columns) {
     node.damaged("vectors or coefficients that do not fit");
   }
-  node.charge(machine.support.size());
+  node.charge(machine.support.size() + x.columns * machine.padded());
+  machine.arrange();
   const Register in = node.contiguous(doubles(node, x));
-  const Register row = node.allocate(Element::F64, x.columns / lanes + 1);
+  const Register similar = node.allocate(Element::F64, machine.vectors);
   const Tensor out = node.new_tensor({1, 1}, Element::F64);
-  node.emit<SupportRegression>(std::move(machine), node.integer("one_class", 0) != 0, in, row,
+  node.emit<SupportRegression>(std::move(machine), node.integer("one_class", 0) != 0, in, similar,
                                NodeLowering::first_of(out));
   node.define(0, cast_to(node, post_transformed(node, out), Element::F32));
 }
@@ -270,7 +283,9 @@ void classifier(NodeLowering& node) {
       (!machine.prob_a.empty() && machine.prob_a.size() != pairs)) {
     node.damaged("classes, vectors or coefficients that do not fit");
   }
-  node.charge(machine.support.size() + machine.coefficients.size() + count * count);
+  node.charge(machine.support.size() + x.columns * machine.padded() + machine.coefficients.size() +
+              count * count);
+  machine.arrange();
   const bool chances = !machine.prob_a.empty();
   const auto width = static_cast<std::int64_t>(count);
   const Tensor decision = node.new_tensor({1, static_cast<std::int64_t>(pairs)}, Element::F64);
@@ -278,11 +293,11 @@ void classifier(NodeLowering& node) {
   const Tensor probabilities = node.new_tensor({1, width}, Element::F64);
   const SupportClassification::Places at{
       .in = node.contiguous(doubles(node, x)),
-      .row = node.allocate(Element::F64, (x.columns + total) / lanes + 1),
+      .similar = node.allocate(Element::F64, total),
       .decision = NodeLowering::first_of(decision),
       .votes = NodeLowering::first_of(votes),
       .chances = NodeLowering::first_of(probabilities),
-      .scratch = node.allocate(Element::F64, (count * count + 2 * count) / lanes + 1)};
+      .scratch = node.allocate(Element::F64, (2 * count * count + 2 * count) / lanes + 1)};
   node.emit<SupportClassification>(std::move(machine), at);
   Tensor scores = chances ? probabilities : decision;
   // Two classes have one decision, for the first of them: told for both, as ONNX Runtime does.

@@ -14,138 +14,10 @@
 #include "nodes/model/classifier.hpp"
 #include "nodes/model/elementwise.hpp"
 #include "nodes/model/operators.hpp"
+#include "nodes/model/tree_kernels.hpp"
 
 namespace kaspar::nodes {
 namespace {
-
-enum class Branch : std::uint8_t { Leq, Lt, Gte, Gt, Eq, Neq, Leaf };
-enum class Aggregate : std::uint8_t { Sum, Average, Min, Max };
-
-template <class T>
-struct TreeNode {
-  T threshold = 0;
-  std::uint32_t feature = 0;
-  std::uint32_t yes = 0, no = 0;  // nodes; of a leaf: its weights [yes, no)
-  Branch branch = Branch::Leaf;
-  bool missing_is_yes = false;
-};
-
-struct Weight {
-  std::uint32_t target = 0;
-  double value = 0;
-};
-
-struct Forest {
-  std::vector<std::uint32_t> roots;
-  std::vector<Weight> weights;
-  std::vector<double> base;  // of each target
-  std::size_t targets = 0;
-  Aggregate aggregate = Aggregate::Sum;
-};
-
-/// out[row, target] of x[row, feature].
-template <class T>
-class TreeKernel final : public Kernel {
- public:
-  TreeKernel(Forest forest, std::vector<TreeNode<T>> nodes, Register in, std::size_t columns,
-             Register out, std::size_t rows)
-      : forest_(std::move(forest)),
-        nodes_(std::move(nodes)),
-        in_(in),
-        out_(out),
-        columns_(columns),
-        rows_(rows) {}
-
-  void run(LaneMemory memory) const noexcept override {
-    for (std::size_t row = 0; row < rows_; ++row) {
-      const T* x = memory.lanes_at<T>(in_ + row * columns_ * registers_of<T>);
-      double* out = memory.lanes_at<double>(out_ + row * forest_.targets * registers_of<double>);
-      for (std::size_t target = 0; target < forest_.targets; ++target) {
-        std::fill_n(out + target * lanes, lanes, start());
-      }
-      for (const std::uint32_t root : forest_.roots) {
-        for (std::size_t lane = 0; lane < lanes; ++lane) add(leaf(root, x + lane), out + lane);
-      }
-      finish(out);
-    }
-  }
-
- private:
-  [[nodiscard]] double start() const noexcept {
-    switch (forest_.aggregate) {
-      case Aggregate::Min:
-        return std::numeric_limits<double>::infinity();
-      case Aggregate::Max:
-        return -std::numeric_limits<double>::infinity();
-      default:
-        return 0;
-    }
-  }
-
-  [[nodiscard]] const TreeNode<T>& leaf(std::uint32_t root, const T* x) const noexcept {
-    const TreeNode<T>* node = &nodes_[root];
-    while (node->branch != Branch::Leaf) {
-      node = &nodes_[holds(*node, x[node->feature * lanes]) ? node->yes : node->no];
-    }
-    return *node;
-  }
-
-  static bool holds(const TreeNode<T>& node, T value) noexcept {
-    if (value != value) return node.missing_is_yes || node.branch == Branch::Neq;
-    switch (node.branch) {
-      case Branch::Leq:
-        return value <= node.threshold;
-      case Branch::Lt:
-        return value < node.threshold;
-      case Branch::Gte:
-        return value >= node.threshold;
-      case Branch::Gt:
-        return value > node.threshold;
-      case Branch::Eq:
-        return value == node.threshold;
-      case Branch::Neq:
-        return value != node.threshold;
-      case Branch::Leaf:
-        break;
-    }
-    return false;
-  }
-
-  void add(const TreeNode<T>& reached, double* out) const noexcept {
-    for (std::uint32_t i = reached.yes; i < reached.no; ++i) {
-      const Weight& weight = forest_.weights[i];
-      double& sum = out[weight.target * lanes];
-      switch (forest_.aggregate) {
-        case Aggregate::Min:
-          sum = std::min(sum, weight.value);
-          break;
-        case Aggregate::Max:
-          sum = std::max(sum, weight.value);
-          break;
-        default:
-          sum += weight.value;
-      }
-    }
-  }
-
-  void finish(double* out) const noexcept {
-    for (std::size_t target = 0; target < forest_.targets; ++target) {
-      for (std::size_t lane = 0; lane < lanes; ++lane) {
-        double& sum = out[target * lanes + lane];
-        if (forest_.aggregate == Aggregate::Average) {
-          sum /= static_cast<double>(forest_.roots.size());
-        }
-        if (std::isinf(sum) && forest_.aggregate >= Aggregate::Min) sum = 0;  // no leaf said any
-        sum += forest_.base[target];
-      }
-    }
-  }
-
-  Forest forest_;
-  std::vector<TreeNode<T>> nodes_;
-  Register in_, out_;
-  std::size_t columns_, rows_;
-};
 
 Branch branch_of(const NodeLowering& node, std::string_view mode) {
   static const std::map<std::string_view, Branch> modes{
@@ -178,7 +50,7 @@ class ForestReader {
   }
 
   Forest forest;
-  std::vector<TreeNode<T>> nodes;
+  std::vector<BranchNode<T>> nodes;
   bool one_target = true;  // all weights are for the same one
   bool all_positive = true;
 
@@ -220,7 +92,7 @@ class ForestReader {
     nodes.resize(count);
     child_.assign(count, false);
     for (std::size_t i = 0; i < count; ++i) {
-      TreeNode<T>& to = nodes[i];
+      BranchNode<T>& to = nodes[i];
       to.branch = branch_of(node_, modes[i]);
       to.missing_is_yes = !missing.empty() && missing[i] != 0;
       if (to.branch == Branch::Leaf) continue;
@@ -264,7 +136,7 @@ class ForestReader {
     }
     std::ranges::sort(of_leaf);
     for (std::size_t i = 0; i < of_leaf.size();) {
-      TreeNode<T>& leaf = nodes[of_leaf[i].first];
+      BranchNode<T>& leaf = nodes[of_leaf[i].first];
       leaf.yes = static_cast<std::uint32_t>(forest.weights.size());
       for (const std::uint32_t at = of_leaf[i].first; i < of_leaf.size() && of_leaf[i].first == at;
            ++i) {
@@ -312,8 +184,18 @@ Tensor sums_of(NodeLowering& node, ForestReader<T> reader, const NumberRows& x) 
   const Tensor out = node.new_tensor(
       {static_cast<std::int64_t>(x.rows), static_cast<std::int64_t>(reader.forest.targets)},
       Element::F64);
-  node.emit<TreeKernel<T>>(std::move(reader.forest), std::move(reader.nodes),
-                           node.contiguous(x.values), x.columns, NodeLowering::first_of(out),
+  const Register in = node.contiguous(x.values);
+  const Register first = NodeLowering::first_of(out);
+  if constexpr (std::is_same_v<T, float>) {
+    const std::size_t scratch = VectorForest::scratch_registers(reader.forest.targets);
+    auto packed = VectorForest::pack(reader.forest, reader.nodes, in, x.columns, first,
+                                     node.allocate(Element::F32, scratch), x.rows);
+    if (packed != nullptr) {
+      node.program().kernels.push_back(std::move(packed));
+      return out;
+    }
+  }
+  node.emit<TreeKernel<T>>(std::move(reader.forest), std::move(reader.nodes), in, x.columns, first,
                            x.rows);
   return out;
 }

@@ -1,0 +1,138 @@
+// Elements one by one, softmax and layer normalization.
+#pragma once
+
+#include "nodes/model/simd/functions.hpp"
+#include "nodes/model/simd/kernel_table.hpp"
+
+namespace kaspar::nodes {
+namespace {
+
+KASPAR_INLINE float* lanes_of(void* registers, ElementPlaces places, size_t i) noexcept {
+  const size_t at =
+      places.list == nullptr
+          ? static_cast<uint32_t>(places.first + static_cast<uint32_t>(i) * places.step)
+          : places.list[i];
+  return static_cast<float*>(registers) + at * all_lanes;
+}
+
+template <MapFunction function>
+KASPAR_INLINE Floats mapped(Floats x) noexcept {
+  switch (function) {
+    case MapFunction::Abs:
+      return reinterpret_cast<Floats>(reinterpret_cast<Ints>(x) & 0x7fffffff);
+    case MapFunction::Erf:
+      return erf(x);
+    case MapFunction::Exp:
+      return exp(x);
+    case MapFunction::Neg:
+      return -x;
+    case MapFunction::Reciprocal:
+      return 1.0F / x;
+    case MapFunction::Relu:
+      return x < 0.0F ? Floats{} : x;
+    case MapFunction::Sigmoid:
+      return logistic(x);
+    case MapFunction::Sqrt:
+      return sqrt(x);
+    case MapFunction::Tanh:
+      return tanh(x);
+  }
+}
+
+template <MapFunction function>
+void map(void* registers, ElementPlaces in, ElementPlaces out, size_t count,
+         size_t active) noexcept {
+  for (size_t i = 0; i < count; ++i) {
+    const float* const from = lanes_of(registers, in, i);
+    float* const to = lanes_of(registers, out, i);
+    for (size_t lane = 0; lane < active; lane += width_of<Floats>) {
+      store<Floats>(to + lane, mapped<function>(load<Floats>(from + lane)));
+    }
+  }
+}
+
+template <CombineFunction function>
+KASPAR_INLINE Floats combined(Floats a, Floats b) noexcept {
+  switch (function) {
+    case CombineFunction::Add:
+      return a + b;
+    case CombineFunction::Sub:
+      return a - b;
+    case CombineFunction::Mul:
+      return a * b;
+    case CombineFunction::Div:
+      return a / b;
+    case CombineFunction::Max:  // NaN wins, as in ONNX
+      return ((b > a) | (b != b)) ? b : a;
+    case CombineFunction::Min:
+      return ((b < a) | (b != b)) ? b : a;
+  }
+}
+
+template <CombineFunction function>
+void combine(void* registers, ElementPlaces left, ElementPlaces right, ElementPlaces out,
+             size_t count, size_t active) noexcept {
+  for (size_t i = 0; i < count; ++i) {
+    const float* const a = lanes_of(registers, left, i);
+    const float* const b = lanes_of(registers, right, i);
+    float* const to = lanes_of(registers, out, i);
+    for (size_t lane = 0; lane < active; lane += width_of<Floats>) {
+      store<Floats>(to + lane, combined<function>(load<Floats>(a + lane), load<Floats>(b + lane)));
+    }
+  }
+}
+
+void softmax(const SoftmaxShape& s, const float* in, float* out, size_t active) noexcept {
+  const size_t step = s.inner * all_lanes;
+  for (size_t outer = 0; outer < s.outer; ++outer) {
+    for (size_t inner = 0; inner < s.inner; ++inner) {
+      const size_t base = (outer * s.count * s.inner + inner) * all_lanes;
+      for (size_t lane = base; lane < base + active; lane += width_of<Floats>) {
+        const float* const from = in + lane;
+        float* const to = out + lane;
+        Floats largest = load<Floats>(from);
+        for (size_t i = 1; i < s.count; ++i) {
+          largest = max(largest, load<Floats>(from + i * step));
+        }
+        Floats sum{};
+        for (size_t i = 0; i < s.count; ++i) {
+          const Floats power = exp(load<Floats>(from + i * step) - largest);
+          sum += power;
+          store<Floats>(to + i * step, power);
+        }
+        const Floats share = 1.0F / sum;
+        for (size_t i = 0; i < s.count; ++i) {
+          store<Floats>(to + i * step, load<Floats>(to + i * step) * share);
+        }
+      }
+    }
+  }
+}
+
+void layer_norm(const LayerNorm& l, const float* in, float* out, size_t active) noexcept {
+  const float part = 1.0F / static_cast<float>(l.count);
+  for (size_t outer = 0; outer < l.outer; ++outer) {
+    const size_t base = outer * l.count * all_lanes;
+    for (size_t lane = base; lane < base + active; lane += width_of<Floats>) {
+      const float* const from = in + lane;
+      float* const to = out + lane;
+      Floats sum{};
+      for (size_t i = 0; i < l.count; ++i) sum += load<Floats>(from + i * all_lanes);
+      const Floats mean = sum * part;
+      Floats squares{};
+      for (size_t i = 0; i < l.count; ++i) {
+        const Floats apart = load<Floats>(from + i * all_lanes) - mean;
+        squares = fma(apart, apart, squares);
+      }
+      const Floats by = 1.0F / sqrt(squares * part + l.epsilon);
+      for (size_t i = 0; i < l.count; ++i) {
+        const Floats standard = (load<Floats>(from + i * all_lanes) - mean) * by;
+        const Floats shift = l.bias == nullptr ? Floats{} : all_of<Floats>(l.bias[i]);
+        store<Floats>(to + i * all_lanes, fma(standard, all_of<Floats>(l.scale[i]), shift));
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace kaspar::nodes
