@@ -37,6 +37,7 @@ std::vector<Tensor> lower_inner(NodeLowering& node, const Graph& graph,
     node.damaged(fmt::format("{} inputs of a graph for {}", graph.inputs.size(), inputs.size()));
   }
   for (std::size_t i = 0; i < inputs.size(); ++i) {
+    node.charge(inputs[i].refs.size());  // a loop copies it at each step
     scope.define(graph.inputs[i].name, std::move(inputs[i]));
   }
   for (const auto& [name, constant] : graph.initializers) {
@@ -48,7 +49,10 @@ std::vector<Tensor> lower_inner(NodeLowering& node, const Graph& graph,
   }
   lower_nodes(node, graph.nodes);
   std::vector<Tensor> outputs;
-  for (const GraphPort& port : graph.outputs) outputs.push_back(node.tensor(port.name));
+  for (const GraphPort& port : graph.outputs) {
+    outputs.push_back(node.tensor(port.name));
+    node.charge(outputs.back().refs.size());
+  }
   node.enter(outer);
   return outputs;
 }

@@ -107,8 +107,10 @@ class GoldenCheck {
           fmt::format("the model gives {} for `out{}` of line {}, and `{}` has {}", is,
                       out_.width == 1 ? std::string{} : fmt::format("[{}]", i), line, golden_.path,
                       wanted),
-          fmt::format("make the file again from this model, or allow more than a `tolerance` of {}",
-                      golden_.tolerance)));
+          fmt::format(
+              "if the model was trained anew, make the file again from its framework; if not, the "
+              "export computes something else, or the `tolerance` of {} is too small",
+              golden_.tolerance)));
     }
     return {};
   }

@@ -115,21 +115,25 @@ TEST_CASE("models of scikit-learn, XGBoost and LightGBM give their frameworks' a
       {"lightgbm-regressor", Told::Scores},
       {"missing-xgboost", Told::Scores},
       {"missing-imputed"},
+      {"categories-lightgbm"},
   }));
   CAPTURE(learned.name);
   auto model = load(fixtures + "learned/" + learned.name + ".onnx");
   INFO((model ? std::string{} : model.error().message));
   REQUIRE(model);
-  const bool missing = learned.name.starts_with("missing");
+  const std::string input = learned.name.starts_with("missing")      ? "missing.csv"
+                            : learned.name.starts_with("categories") ? "categories.csv"
+                                                                     : "rows.csv";
+  const auto rows = fields_of(input);
+  const auto width = static_cast<std::uint32_t>(rows[0].size());
   Params params;
-  if (missing) params["missing"].data = std::string{"nan"};
-  Applied stage(*model, {.scalar = ScalarType::F32, .width = 6}, params);
-  const auto rows = fields_of(missing ? "missing.csv" : "rows.csv");
+  if (input != "rows.csv") params["missing"].data = std::string{"nan"};
+  Applied stage(*model, {.scalar = ScalarType::F32, .width = width}, params);
   const RecordBatch records = make_records(rows.size());
   Batch batch(stage.slots, rows.size());
   batch.reset(records);
   for (Row row = 0; row < rows.size(); ++row) {
-    for (std::size_t i = 0; i < 6; ++i) {
+    for (std::size_t i = 0; i < width; ++i) {
       batch.column(0).row<float>(row)[i] = std::stof(rows[row][i]);
     }
   }
@@ -170,4 +174,12 @@ TEST_CASE("a word for a number, and a number for a word, are refused at the argu
   wrong = infer(call);
   REQUIRE_FALSE(wrong);
   CHECK(wrong.error().message == "the model's input `amount` takes numbers, not `string`");
+}
+
+TEST_CASE("a tree whose branches lead back is refused; that they meet again is fine") {
+  const auto model = load(fixtures + "tree-circle.onnx");
+  REQUIRE_FALSE(model);
+  CHECK(model.error().code == DiagnosticCode::K0405);
+  CHECK_THAT(model.error().message, Catch::EndsWith("a tree whose branches lead back"));
+  CHECK(load(fixtures + "learned/categories-lightgbm.onnx"));
 }

@@ -83,6 +83,7 @@ NodeLowering::Scope::~Scope() {
 void NodeLowering::Scope::hide(const std::string& name) {
   if (outside_.contains(name)) return;
   const auto found = lowering_.tensors_.find(name);
+  if (found != lowering_.tensors_.end()) lowering_.charge(found->second.refs.size());
   outside_.emplace(name,
                    found == lowering_.tensors_.end() ? std::nullopt : std::optional(found->second));
 }

@@ -103,11 +103,8 @@ class ForestReader {
       to.threshold = static_cast<T>(values[i]);
       to.yes = place(trees[i], yes[i], "a branch");
       to.no = place(trees[i], no[i], "a branch");
-      for (const std::uint32_t next : {to.yes, to.no}) {
-        // Nobody's child twice, and roots are nobody's: what is reached from them has no cycle.
-        if (child_[next]) node_.damaged("a tree whose branches meet again");
-        child_[next] = true;
-      }
+      child_[to.yes] = true;
+      child_[to.no] = true;
     }
   }
 
@@ -159,6 +156,33 @@ class ForestReader {
       }
       if (roots != 1) node_.damaged(fmt::format("tree {} has {} roots", tree, roots));
     }
+    for (const std::uint32_t root : forest.roots) check_end(root);
+  }
+
+  /// Branches may meet again: LightGBM's converter splits a set of categories into one node each,
+  /// all of which lead on to the same. No way from the root may come back to where it was.
+  void check_end(std::uint32_t root) {
+    struct Step {
+      std::uint32_t node = 0;
+      std::uint8_t taken = 0;  // of its two branches
+    };
+    std::vector<Step> way{{root}};
+    on_way_.resize(nodes.size(), false);
+    left_.resize(nodes.size(), false);
+    while (!way.empty()) {
+      auto& [at, taken] = way.back();
+      const BranchNode<T>& node = nodes[at];
+      on_way_[at] = true;
+      if (node.branch == Branch::Leaf || taken == 2) {
+        on_way_[at] = false;
+        left_[at] = true;
+        way.pop_back();
+        continue;
+      }
+      const std::uint32_t next = taken++ == 0 ? node.yes : node.no;
+      if (on_way_[next]) node_.damaged("a tree whose branches lead back");
+      if (!left_[next]) way.push_back({next});
+    }
   }
 
   void base() {
@@ -176,6 +200,7 @@ class ForestReader {
   std::size_t columns_;
   std::vector<Entry> by_id_;
   std::vector<bool> child_;
+  std::vector<bool> on_way_, left_;  // of check_end
 };
 
 /// The sums of the trees as F64 [rows, targets].

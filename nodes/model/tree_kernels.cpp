@@ -61,6 +61,7 @@ bool VectorForest::pack_tree(const Forest& forest, const std::vector<BranchNode<
   for (std::size_t packed = 1; !level.empty(); ++depth) {
     std::vector<std::uint32_t> next;
     for (const std::uint32_t at : level) {
+      if (nodes_.size() == nodes.size()) return false;  // branches meet again: each way is packed
       const BranchNode<float>& from = nodes[at];
       const auto own = static_cast<std::uint32_t>(nodes_.size() - first);
       if (from.branch == Branch::Leaf) {
