@@ -2,6 +2,7 @@
 // decides has to be known by then, as it is in exports, where it comes from shapes.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <optional>
@@ -130,12 +131,67 @@ void loop(NodeLowering& node) {
   }
 }
 
+/// One of the attribute's integers, 0 if it has none.
+std::int64_t of_scan(const NodeLowering& node, std::string_view name, std::size_t i) {
+  const Attribute* given = node.attribute(name);
+  if (given == nullptr || given->integers.empty()) return 0;
+  if (i >= given->integers.size()) node.damaged(fmt::format("`{}` of another number", name));
+  return given->integers[i];
+}
+
+/// A loop whose steps each take a slice of some inputs: as many as there are slices.
+void scan(NodeLowering& node) {
+  if (node.opset() < 9) node.unsupported("of version 8");
+  const Graph& body = graph_of(node, "body");
+  const std::int64_t count = node.integer("num_scan_inputs", 0);
+  if (count < 1 || count > static_cast<std::int64_t>(node.input_count())) {
+    node.damaged("`num_scan_inputs`");
+  }
+  const std::size_t states = node.input_count() - static_cast<std::size_t>(count);
+  if (body.outputs.size() < states || body.outputs.size() < node.output_count()) {
+    node.damaged("a body with too few outputs");
+  }
+  std::vector<Tensor> carried;
+  for (std::size_t i = 0; i < states; ++i) carried.push_back(node.in(i));
+  std::vector<std::size_t> axes;
+  std::int64_t length = 0;
+  for (std::size_t i = states; i < node.input_count(); ++i) {
+    const Tensor& sliced = node.in(i);
+    axes.push_back(node.axis_of(of_scan(node, "scan_input_axes", i - states), sliced.dims.size()));
+    if (i != states && sliced.dims[axes.back()] != length) node.damaged("slices of other numbers");
+    length = sliced.dims[axes.back()];
+  }
+  std::vector<std::vector<Tensor>> steps(body.outputs.size() - states);
+  for (std::int64_t step = 0; step < length; ++step) {
+    std::vector<Tensor> inputs = carried;
+    for (std::size_t i = 0; i < axes.size(); ++i) {
+      const Tensor& sliced = node.in(states + i);
+      const bool back = of_scan(node, "scan_input_directions", i) != 0;
+      Dims dims = sliced.dims;
+      dims.erase(dims.begin() + static_cast<std::ptrdiff_t>(axes[i]));
+      inputs.push_back(node.picked(
+          sliced, axes[i], known_ints({}, {back ? length - 1 - step : step}), std::move(dims)));
+    }
+    std::vector<Tensor> made = lower_inner(node, body, std::move(inputs));
+    for (std::size_t i = 0; i < states; ++i) carried[i] = std::move(made[i]);
+    for (std::size_t i = 0; i < steps.size(); ++i) steps[i].push_back(std::move(made[states + i]));
+  }
+  for (std::size_t i = 0; i < states; ++i) node.define(i, std::move(carried[i]));
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    if (!node.wants(states + i)) continue;
+    if (of_scan(node, "scan_output_axes", i) != 0) node.unsupported("with this output axis");
+    if (of_scan(node, "scan_output_directions", i) != 0) std::ranges::reverse(steps[i]);
+    node.define(states + i, stacked(node, std::move(steps[i])));
+  }
+}
+
 }  // namespace
 
 std::span<const NamedOperator> control_flow_operators() noexcept {
   static constexpr auto operators = std::to_array<NamedOperator>({
       {"If", branch, false},
       {"Loop", loop, false},
+      {"Scan", scan, false},
   });
   return operators;
 }

@@ -34,7 +34,7 @@ void lower(NodeLowering& lowering, const GraphNode& node) {
 
 }  // namespace
 
-void lower_nodes(NodeLowering& lowering, const std::vector<GraphNode>& nodes) {
+void lower_nodes(NodeLowering& lowering, std::span<const GraphNode> nodes) {
   for (const GraphNode& node : nodes) lower(lowering, node);
 }
 

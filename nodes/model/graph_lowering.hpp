@@ -1,7 +1,7 @@
 // From nodes to kernels, one node after the other.
 #pragma once
 
-#include <vector>
+#include <span>
 
 #include "nodes/model/graph.hpp"
 #include "nodes/model/node_lowering.hpp"
@@ -10,6 +10,6 @@ namespace kaspar::nodes {
 
 /// Lowers nodes whose inputs are defined; what they know already is computed here. The node at hand
 /// is afterwards the last of them.
-void lower_nodes(NodeLowering& lowering, const std::vector<GraphNode>& nodes);
+void lower_nodes(NodeLowering& lowering, std::span<const GraphNode> nodes);
 
 }  // namespace kaspar::nodes

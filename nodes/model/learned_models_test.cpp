@@ -116,6 +116,10 @@ TEST_CASE("models of scikit-learn, XGBoost and LightGBM give their frameworks' a
       {"missing-xgboost", Told::Scores},
       {"missing-imputed"},
       {"categories-lightgbm"},
+      {"nearest"},
+      {"nearest-regressor", Told::Scores},
+      {"gaussian-process", Told::Scores},
+      {"ada-boost-regressor", Told::Scores},
   }));
   CAPTURE(learned.name);
   auto model = load(fixtures + "learned/" + learned.name + ".onnx");

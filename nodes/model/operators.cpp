@@ -9,10 +9,11 @@ std::span<const NamedOperator> all_operators() {
   static const std::vector<NamedOperator> sorted = [] {
     std::vector<NamedOperator> all;
     for (const auto& some :
-         {shape_operators(), arrangement_operators(), math_operators(), matrix_operators(),
-          activation_operators(), reduction_operators(), normalization_operators(),
-          recurrent_operators(), convolution_operators(), control_flow_operators(),
-          linear_operators(), category_operators(), tree_operators(), support_vector_operators()}) {
+         {shape_operators(), arrangement_operators(), selection_operators(), math_operators(),
+          matrix_operators(), activation_operators(), reduction_operators(),
+          normalization_operators(), recurrent_operators(), convolution_operators(),
+          control_flow_operators(), linear_operators(), category_operators(), tree_operators(),
+          support_vector_operators()}) {
       all.insert(all.end(), some.begin(), some.end());
     }
     std::ranges::sort(all, {}, &NamedOperator::name);

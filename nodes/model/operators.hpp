@@ -19,6 +19,8 @@ struct NamedOperator {
 [[nodiscard]] std::span<const NamedOperator> shape_operators() noexcept;
 /// Operators that repeat elements, turn them round and put others beside them.
 [[nodiscard]] std::span<const NamedOperator> arrangement_operators() noexcept;
+/// Operators that find elements by their order or by places of their own, and running sums.
+[[nodiscard]] std::span<const NamedOperator> selection_operators() noexcept;
 /// Operators on numbers one by one, and the choice between them.
 [[nodiscard]] std::span<const NamedOperator> math_operators() noexcept;
 /// Products of matrices.
