@@ -185,5 +185,15 @@ TEST_CASE("a tree whose branches lead back is refused; that they meet again is f
   REQUIRE_FALSE(model);
   CHECK(model.error().code == DiagnosticCode::K0405);
   CHECK_THAT(model.error().message, Catch::EndsWith("a tree whose branches lead back"));
-  CHECK(load(fixtures + "learned/categories-lightgbm.onnx"));
+
+  // As many ways to the leaf as nothing could write down.
+  const auto ladder = load(fixtures + "tree-ladder.onnx");
+  REQUIRE(ladder);
+  Applied stage(*ladder, window);
+  const RecordBatch records = make_records(1);
+  Batch batch(stage.slots, 1);
+  batch.reset(records);
+  std::fill_n(batch.column(0).row<float>(0), 60, 0.5F);
+  stage.run(batch);
+  CHECK(*batch.column(1).row<float>(0) == 1.0F);
 }

@@ -30,7 +30,7 @@ class TopKernel final : public Kernel {
 
   void run(LaneMemory memory) const noexcept override {
     for (std::size_t i = 0; i < values_.size() / most_; ++i) {
-      for (std::size_t lane = 0; lane < lanes; ++lane) {
+      for (std::size_t lane = 0; lane < memory.active(); ++lane) {
         one(memory, i / inner_, i % inner_, lane);
       }
     }
@@ -118,7 +118,7 @@ class PlacedKernel final : public Kernel {
     for (std::size_t o = 0; o < out_.size(); ++o) {
       const std::int64_t* at = memory.lanes_at<std::int64_t>(places_[o]);
       T* out = memory.lanes_at<T>(out_[o]);
-      for (std::size_t lane = 0; lane < lanes; ++lane) {
+      for (std::size_t lane = 0; lane < memory.active(); ++lane) {
         std::int64_t index = at[lane] < 0 ? at[lane] + count_ : at[lane];
         if (index < 0 || index >= count_) {
           memory.fail(lane, outside_);
