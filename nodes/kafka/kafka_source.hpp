@@ -3,10 +3,10 @@
 
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <expected>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "nodes/kafka/cluster_probe.hpp"
@@ -45,6 +45,26 @@ class KafkaSource final : public Source {
     std::uint64_t epoch = 0;
   };
 
+  /// First in, first out. It keeps its memory, which a deque takes and gives back block by block.
+  class Waiters {
+   public:
+    [[nodiscard]] bool empty() const noexcept { return next_ == all_.size(); }
+    [[nodiscard]] Waiting& front() noexcept { return all_[next_]; }
+    void push_back(Waiting waiting) { all_.push_back(std::move(waiting)); }
+    void pop_front() noexcept {
+      all_[next_].message.reset();
+      if (++next_ == all_.size()) clear();
+    }
+    void clear() noexcept {
+      all_.clear();
+      next_ = 0;
+    }
+
+   private:
+    std::vector<Waiting> all_;
+    std::size_t next_ = 0;
+  };
+
   [[nodiscard]] bool failed();
   void fetch(const ReadLimits& limits);
   void sort_in(MessageHandle message);
@@ -59,7 +79,7 @@ class KafkaSource final : public Source {
   Consumer consumer_;
   ClusterProbe probe_;
   PartitionEnds ends_;
-  std::deque<Waiting> waiting_;
+  Waiters waiting_;
   std::vector<rd_kafka_message_t*> fetched_;
   std::vector<std::uint32_t> span_of_;  // by tracker index: place in the batch being filled, + 1
   std::size_t record_bytes_ = 512;      // of a typical record, follows what is read

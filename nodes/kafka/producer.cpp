@@ -23,6 +23,10 @@ constexpr std::size_t usual_batch_size = 1'000'000;
 /// What a record's framing and its batch's header take at most, of what a topic accepts.
 constexpr std::size_t framing = 1'024;
 
+/// Values up to this size go along with their message, which is made and has a copy of the key
+/// anyway: by the time that a request is written, what they view may have left the cache.
+constexpr std::size_t small_value = 64;
+
 constexpr milliseconds best_effort_close{5'000};
 
 /// As the Java client's partitioners: keys by their hash, records without a key anywhere.
@@ -269,6 +273,7 @@ void Producer::produce(const Job& job) {
 
 void Producer::produce_plain(const Job& job, std::size_t first, std::size_t last, Write& delivery) {
   messages_.assign(last - first, rd_kafka_message_t{});
+  std::size_t longest = 0;
   for (std::size_t i = first; i < last; ++i) {
     const OutputRecord& record = job.records[i];
     rd_kafka_message_t& message = messages_[i - first];
@@ -277,9 +282,11 @@ void Producer::produce_plain(const Job& job, std::size_t first, std::size_t last
     message.key = pointer(record.key, record.has_key);
     message.key_len = record.has_key ? record.key.size() : 0;
     message._private = &delivery;
+    longest = std::max(longest, message.len);
   }
+  const int flags = longest <= small_value ? RD_KAFKA_MSG_F_COPY : 0;
   const auto count = static_cast<int>(messages_.size());
-  const int taken = rd_kafka_produce_batch(handles_[job.topic].get(), RD_KAFKA_PARTITION_UA, 0,
+  const int taken = rd_kafka_produce_batch(handles_[job.topic].get(), RD_KAFKA_PARTITION_UA, flags,
                                            messages_.data(), count);
   if (taken == count) return;
   for (const rd_kafka_message_t& message : messages_) {

@@ -2,7 +2,7 @@
 // record delivered or told to have failed.
 //
 // One thread owns the client: it alone enqueues, so that order is kept, and it alone hears delivery
-// reports. Payloads are not copied: their owner waits for the listener.
+// reports. Values are not copied unless they are small: their owner waits for the listener.
 #pragma once
 
 #include <atomic>

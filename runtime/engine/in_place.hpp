@@ -2,6 +2,8 @@
 // work does, and the records are still in cache.
 #pragma once
 
+#include <time.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
@@ -10,26 +12,41 @@
 
 namespace kaspar::engine {
 
-/// Learns how many rows take less than `at_most`. Of one lane, for the thread that reads it.
+/// Learns how many rows take less than `at_most` of CPU time, which is how long the next batch has
+/// to wait. Of one lane, for the thread that reads it.
 class InPlace {
  public:
-  using Duration = std::chrono::steady_clock::duration;
+  using Duration = std::chrono::nanoseconds;
 
-  [[nodiscard]] bool takes(std::size_t rows) const noexcept { return rows <= rows_; }
+  /// CPU time of this thread: others that want the CPU make no batch large.
+  [[nodiscard]] static Duration now() noexcept {
+    timespec spent{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+    return std::chrono::seconds{spent.tv_sec} + Duration{spent.tv_nsec};
+  }
+
+  /// Now and then one that is larger is tried: under load, all are.
+  [[nodiscard]] bool takes(std::size_t rows) noexcept {
+    if (rows > rows_ && ++refused_ < refusals_before_trial) return false;
+    refused_ = 0;
+    return true;
+  }
 
   /// So many rows, that it took, took so long.
   void took(std::size_t rows, Duration duration) noexcept {
     if (duration > at_most) {
-      rows_ = std::max<std::size_t>(1, rows_ / 2);
-    } else if (duration < at_most / 2 && rows > rows_ / 2) {
-      rows_ = std::min(max_batch_records, rows_ * 2);
+      if (rows <= rows_) rows_ = std::max<std::size_t>(1, rows_ / 2);
+    } else if (duration < at_most / 2) {
+      rows_ = std::max(rows_, std::min(max_batch_records, rows * 2));
     }
   }
 
  private:
-  static constexpr Duration at_most = std::chrono::microseconds{200};
+  static constexpr Duration at_most = std::chrono::microseconds{500};
+  static constexpr std::size_t refusals_before_trial = 64;
 
   std::size_t rows_ = 16;
+  std::size_t refused_ = 0;
 };
 
 }  // namespace kaspar::engine

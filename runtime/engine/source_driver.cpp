@@ -128,9 +128,9 @@ void SourceDriver::send(Flight& flight) {
   const std::size_t rows = flight.records.records.size();
   flight.in_place = lane->second->paths.size() <= most_paths_in_place && in_place.takes(rows);
   if (!flight.in_place) return launch(flight);
-  const auto begun = Clock::now();
+  const auto begun = InPlace::now();
   launch(flight);  // it may be gone then
-  in_place.took(rows, Clock::now() - begun);
+  in_place.took(rows, InPlace::now() - begun);
 }
 
 void SourceDriver::finish(Flight& flight) noexcept {
