@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "nodes/kafka/topic_reader.hpp"
-#include "runtime/cli/brokers_option.hpp"
+#include "runtime/cli/client_options.hpp"
 #include "runtime/cli/commands.hpp"
 #include "runtime/cli/failure_text.hpp"
 #include "runtime/cli/record_text.hpp"
@@ -23,7 +23,7 @@ namespace {
 
 struct ConsumeOptions {
   std::vector<std::string> topics;
-  std::string brokers = KafkaSettings{}.brokers;
+  ClientOptions client;
   std::string from = "beginning";
   std::string output = "text";
   std::optional<std::uint64_t> limit;
@@ -34,10 +34,10 @@ ExitStatus consume(const ConsumeOptions& options) {
   std::atomic<bool> stopped{false};
   const SignalWatch signals{[&stopped] { stopped = true; }};
   const std::unique_ptr<EventLog> log = observe::make_event_log();
-  KafkaSettings settings;
-  settings.brokers = options.brokers;
+  const auto settings = client_settings(options.client);
+  if (!settings) return settings.error();
   auto reader =
-      nodes::kafka::TopicReader::open(settings, options.topics, options.from == "beginning", *log);
+      nodes::kafka::TopicReader::open(*settings, options.topics, options.from == "beginning", *log);
   if (!reader) return tell(reader.error());
   std::string text;
   const auto print = [&](const nodes::kafka::TopicRecord& record) {
@@ -69,7 +69,7 @@ void add_consume(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("consume", "Print the records of topics, until a signal");
   auto options = std::make_shared<ConsumeOptions>();
   command->add_option("--topic", options->topics, "the topics to read")->required();
-  add_brokers_option(*command, options->brokers);
+  add_client_options(*command, options->client);
   command->add_option("--from", options->from, "beginning, or end: only what comes from now on")
       ->check(CLI::IsMember({"beginning", "end"}))
       ->capture_default_str();

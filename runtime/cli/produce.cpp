@@ -13,7 +13,7 @@
 #include <thread>
 
 #include "nodes/kafka/topic_writer.hpp"
-#include "runtime/cli/brokers_option.hpp"
+#include "runtime/cli/client_options.hpp"
 #include "runtime/cli/commands.hpp"
 #include "runtime/cli/failure_text.hpp"
 #include "runtime/cli/lines.hpp"
@@ -29,7 +29,7 @@ using Clock = std::chrono::steady_clock;
 struct ProduceOptions {
   std::string file = "-";
   std::string topic;
-  std::string brokers = KafkaSettings{}.brokers;
+  ClientOptions client;
   std::string key = "clock";
   std::string output = "text";
   std::optional<double> rate;
@@ -75,12 +75,13 @@ std::optional<std::string> column_of(std::string_view line, std::size_t number) 
 class Producing {
  public:
   explicit Producing(const ProduceOptions& options)
-      : options_(options), log_(observe::make_event_log()) {
-    settings_.brokers = options.brokers;
-  }
+      : options_(options), log_(observe::make_event_log()) {}
 
   ExitStatus run() {
     const SignalWatch signals{[this] { stopped_ = true; }};
+    auto settings = client_settings(options_.client);
+    if (!settings) return settings.error();
+    settings_ = std::move(*settings);
     auto opened = nodes::kafka::TopicWriter::open(
         settings_, options_.topic, *log_,
         [this](std::optional<std::string_view> key, std::string_view value) { print(key, value); });
@@ -165,7 +166,7 @@ void add_produce(CLI::App& app, Action& action) {
   command->add_option("FILE", options->file, "the lines; - is standard input")
       ->capture_default_str();
   command->add_option("--topic", options->topic, "the topic to write")->required();
-  add_brokers_option(*command, options->brokers);
+  add_client_options(*command, options->client);
   command->add_option("--rate", options->rate, "records a second; as fast as it goes unless given")
       ->check(CLI::PositiveNumber);
   command

@@ -115,7 +115,7 @@ std::expected<LoadedSettings, Failure> load_settings(const ProfileOptions& optio
   std::ranges::reverse(loaded.params);
 
   loaded.profile = options.profile;
-  if (loaded.profile.empty()) {
+  if (loaded.profile.empty() && !pipeline.empty()) {
     const auto beside = std::filesystem::path(pipeline).parent_path() / "kaspar.toml";
     std::error_code failed;
     if (std::filesystem::exists(beside, failed)) loaded.profile = beside.string();

@@ -23,7 +23,7 @@ class Option;
 namespace kaspar::cli {
 
 struct ProfileOptions {
-  std::string profile;  // empty: `kaspar.toml` beside the pipeline file, if there is one
+  std::string profile;  // empty: `kaspar.toml` beside the pipeline file, if there are both
   std::vector<std::string> params;  // `k=v`
   std::string brokers;              // empty: as the environment or the profile says
   bool any_cluster = false;         // endpoints need not be on clusters of the profile
@@ -48,7 +48,8 @@ struct LoadedSettings {
 
 /// Brokers: `--brokers`, else KASPAR_BROKERS, else the profile. Parameters: `-p`, then the profile,
 /// then KASPAR_PARAM_NAME. What is wrong with the profile goes into the diagnostics; a profile that
-/// cannot be read, or a `-p` without a name, is a failure (wrong usage).
+/// cannot be read, or a `-p` without a name, is a failure (wrong usage). `pipeline` is empty where
+/// there is none.
 [[nodiscard]] std::expected<LoadedSettings, Failure> load_settings(const ProfileOptions& options,
                                                                    const std::string& pipeline,
                                                                    const NodeRegistry& registry,

@@ -548,6 +548,21 @@ class Broker(unittest.TestCase):
         )
         self.assertIn('topic "rows" with 3 partitions', listed.stdout)
 
+    def test_a_profile_tells_produce_and_consume_of_the_cluster(self):
+        with tempfile.TemporaryDirectory() as folder:
+            profile = pathlib.Path(folder) / "profile.toml"
+            profile.write_text(f'[kafka]\nbrokers = "{self.address}"\n[kafka.options]\nlinger.ms = 5\n', encoding="utf-8")
+            environment = {name: value for name, value in os.environ.items() if name != "KASPAR_BROKERS"}
+            produced = kaspar("produce", "--topic", "rows", "--key", "counter", "--profile", str(profile), input="1,a\n",
+                              env=environment)
+            consumed = kaspar("consume", "--topic", "rows", "--until-end", "--profile", str(profile), env=environment)
+            for result in (produced, consumed):
+                self.assertEqual((result.returncode, result.stdout), (0, "topic = rows key = 0 value = 1,a\n"), result.stderr)
+            profile.write_text("[kafka.options]\nlinger.m = 5\n", encoding="utf-8")
+            refused = kaspar("consume", "--topic", "rows", "--brokers", self.address, "--profile", str(profile))
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn("did you mean `linger.ms`?", refused.stderr)
+
     def test_lines_before_a_wrong_one_are_written(self):
         produced = subprocess.run(
             [KASPAR, "produce", "--brokers", self.address, "--topic", "rows", "--key", "column:2"],
