@@ -93,8 +93,6 @@ StagePlan StageChecker::planned(const NodeDescriptor& node) const {
   StagePlan plan{.word = stage_.word.text, .node = &node};
   plan.text = std::string{file_.file.source->text({stage_.word.span.begin, text_end(stage_)})};
   plan.place = place_of(file_, stage_.word.span);
-  plan.call.input = scope_.columns;
-  plan.call.input_slots = scope_.slots;
   return plan;
 }
 
@@ -364,8 +362,10 @@ void StageChecker::general(const NodeDescriptor& node) {
   const std::size_t before = stages.size();
   compute(operands, fallible);
   StagePlan plan = planned(node);
-  call.input = plan.call.input;
-  call.input_slots = plan.call.input_slots;
+  if (word == "to") {
+    call.input = scope_.columns;
+    call.input_slots = scope_.slots;
+  }
   plan.call = std::move(call);
   plan.call.params = std::move(options.params);
   std::vector<Span> spans;

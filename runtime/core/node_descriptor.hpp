@@ -89,7 +89,8 @@ struct StageCall {
   Schema schema;        // the schema after `as` of a parse
   bool header = false;  // every source whose records it gets names its columns in a header
   std::shared_ptr<const Resource> model;  // of an apply
-  /// Columns before the stage, with their slots (for a `to` without `value`).
+  /// Of a `to` only, which may write them all: the columns before it, with their slots. Kept for
+  /// every stage, they would grow as the square of a chain's length.
   Schema input;
   std::vector<Slot> input_slots;
 };
