@@ -90,7 +90,7 @@ class TreeKernel final : public Kernel {
   }
 
   static bool holds(const BranchNode<T>& node, T value) noexcept {
-    if (value != value) return node.missing_is_yes || node.branch == Branch::Neq;
+    if (std::isnan(value)) return node.missing_is_yes || node.branch == Branch::Neq;
     switch (node.branch) {
       case Branch::Leq:
         return value <= node.threshold;

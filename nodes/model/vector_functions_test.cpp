@@ -37,6 +37,7 @@ TEST_CASE("functions of all lanes agree with the standard library's") {
     const auto more = random_numbers(4000, 7, scale);
     inputs.insert(inputs.end(), more.begin(), more.end());
   }
+  REQUIRE(inputs.size() > 16'000);
   inputs.resize((inputs.size() + lanes - 1) / lanes * lanes);
   const std::size_t count = inputs.size() / lanes;
   for_each_table([&](const KernelTable& table) {
@@ -46,11 +47,18 @@ TEST_CASE("functions of all lanes agree with the standard library's") {
       table.map[static_cast<std::size_t>(map.function)](
           registers.at(0), {nullptr, 0, 1}, {nullptr, static_cast<std::uint32_t>(count), 1}, count,
           lanes);
+      std::vector<float> in_a_row(registers.at(count), registers.at(2 * count));
+      table.map[static_cast<std::size_t>(map.function)](
+          registers.at(0), {nullptr, 0, 1}, {nullptr, static_cast<std::uint32_t>(count), 1}, count,
+          lanes - 1);
+      for (std::size_t i = 0; i < inputs.size(); ++i) {
+        if (i % lanes != lanes - 1 && !same_bits(registers.at(count)[i], in_a_row[i])) FAIL();
+      }
       for (std::size_t i = 0; i < inputs.size(); ++i) {
         const auto x = static_cast<double>(inputs[i]);
         INFO("function " << static_cast<int>(map.function) << " of " << x << " is "
                          << registers.at(count)[i]);
-        if (!close(static_cast<double>(registers.at(count)[i]), map.exact(x), 1e-6)) CHECK(false);
+        if (!close(static_cast<double>(registers.at(count)[i]), map.exact(x), 1e-6)) FAIL();
       }
     }
   });
@@ -84,6 +92,7 @@ TEST_CASE("arithmetic of all lanes is that of single numbers, to the last bit") 
       [](float a, float b) { return b > a || b != b ? b : a; },
       [](float a, float b) { return b < a || b != b ? b : a; }};
   const std::vector<float>& all = adversarial();
+  REQUIRE(all.size() > 2 * lanes);
   const std::size_t count = all.size();  // each with each, some 16 at a time
   for_each_table([&](const KernelTable& table) {
     const Registers registers(3 * count);
@@ -95,9 +104,16 @@ TEST_CASE("arithmetic of all lanes is that of single numbers, to the last bit") 
         }
       }
       for (std::size_t f = 0; f < combine_functions; ++f) {
-        // Backwards from a list, as transposed tensors are.
         std::vector<std::uint32_t> left(count);
         for (std::size_t i = 0; i < count; ++i) left[i] = static_cast<std::uint32_t>(count - 1 - i);
+        // In a row, as most are; then backwards from a list, as transposed ones are.
+        const auto second = static_cast<std::uint32_t>(count);
+        table.combine[f](registers.at(0), {nullptr, 0, 1}, {nullptr, second, 1},
+                         {nullptr, 2 * second, 1}, count, lanes);
+        for (std::size_t i = 0; i < count * lanes; ++i) {
+          const float wanted = exact[f](registers.at(0)[i], registers.at(count)[i]);
+          if (!same_bits(registers.at(2 * count)[i], wanted)) FAIL();
+        }
         table.combine[f](registers.at(0), {left.data(), 0, 0},
                          {nullptr, static_cast<std::uint32_t>(count), 1},
                          {nullptr, static_cast<std::uint32_t>(2 * count), 1}, count, lanes);
@@ -106,7 +122,7 @@ TEST_CASE("arithmetic of all lanes is that of single numbers, to the last bit") 
             const float a = registers.at(count - 1 - i)[lane];
             const float b = registers.at(count + i)[lane];
             INFO("function " << f << " of " << a << " and " << b);
-            if (!same_bits(registers.at(2 * count + i)[lane], exact[f](a, b))) CHECK(false);
+            if (!same_bits(registers.at(2 * count + i)[lane], exact[f](a, b))) FAIL();
           }
         }
       }

@@ -77,7 +77,7 @@ void max_pool(const Pool& p, const float* in, float* out, size_t active) noexcep
         Floats most = all_of<Floats>(-__FLT_MAX__);
         for (uint32_t t = p.starts[window]; t < p.starts[window + 1]; ++t) {
           const Floats x = load<Floats>(in + p.taps[t].from * all_lanes + lane);
-          most = ((x > most) | (x != x)) ? x : most;
+          most = ((x > most) | is_nan(x)) ? x : most;
         }
         store<Floats>(out + lane, most);
       }

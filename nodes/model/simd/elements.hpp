@@ -39,9 +39,22 @@ KASPAR_INLINE Floats mapped(Floats x) noexcept {
   }
 }
 
+/// One behind the other, as tensors of their own are.
+KASPAR_INLINE bool in_a_row(ElementPlaces places) noexcept {
+  return places.list == nullptr && places.step == 1;
+}
+
 template <MapFunction function>
 void map(void* registers, ElementPlaces in, ElementPlaces out, size_t count,
          size_t active) noexcept {
+  if (active == all_lanes && in_a_row(in) && in_a_row(out)) {
+    const float* const from = lanes_of(registers, in, 0);
+    float* const to = lanes_of(registers, out, 0);
+    for (size_t i = 0; i < count * all_lanes; i += width_of<Floats>) {
+      store<Floats>(to + i, mapped<function>(load<Floats>(from + i)));
+    }
+    return;
+  }
   for (size_t i = 0; i < count; ++i) {
     const float* const from = lanes_of(registers, in, i);
     float* const to = lanes_of(registers, out, i);
@@ -63,15 +76,24 @@ KASPAR_INLINE Floats combined(Floats a, Floats b) noexcept {
     case CombineFunction::Div:
       return a / b;
     case CombineFunction::Max:  // NaN wins, as in ONNX
-      return ((b > a) | (b != b)) ? b : a;
+      return ((b > a) | is_nan(b)) ? b : a;
     case CombineFunction::Min:
-      return ((b < a) | (b != b)) ? b : a;
+      return ((b < a) | is_nan(b)) ? b : a;
   }
 }
 
 template <CombineFunction function>
 void combine(void* registers, ElementPlaces left, ElementPlaces right, ElementPlaces out,
              size_t count, size_t active) noexcept {
+  if (active == all_lanes && in_a_row(left) && in_a_row(right) && in_a_row(out)) {
+    const float* const a = lanes_of(registers, left, 0);
+    const float* const b = lanes_of(registers, right, 0);
+    float* const to = lanes_of(registers, out, 0);
+    for (size_t i = 0; i < count * all_lanes; i += width_of<Floats>) {
+      store<Floats>(to + i, combined<function>(load<Floats>(a + i), load<Floats>(b + i)));
+    }
+    return;
+  }
   for (size_t i = 0; i < count; ++i) {
     const float* const a = lanes_of(registers, left, i);
     const float* const b = lanes_of(registers, right, i);

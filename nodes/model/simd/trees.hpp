@@ -16,7 +16,7 @@ KASPAR_INLINE void descend(const TreeNode* nodes, const float* in, uint32_t* at,
     const TreeNode& node = nodes[at[lane]];
     const float x = in[node.feature + lane];
     bool yes = x <= node.threshold;
-    if constexpr (Missing) yes |= (x != x) & (node.mark != 0);
+    if constexpr (Missing) yes |= __builtin_isnan(x) && node.mark != 0;
     at[lane] = node.child + static_cast<uint32_t>(!yes);
   }
 }
@@ -76,7 +76,7 @@ void forest(const Trees& f, const float* in, double* sums, size_t active) noexce
   for (size_t column = 0; column < f.columns; ++column) {
     for (size_t lane = 0; lane < active; lane += width_of<Floats>) {
       const Floats x = load<Floats>(in + column * all_lanes + lane);
-      odd |= x != x;
+      odd |= is_nan(x);
     }
   }
   int32_t any = 0;

@@ -1,9 +1,9 @@
 // Vectors as wide as the instruction set that this is compiled for has them, by the vector
 // extensions of GCC and clang.
 //
-// Included only by what is compiled once for each instruction set. Everything is static: a function
-// with a name that the linker sees could replace that of another set, and so could any template of
-// the standard library that is not inlined; so none is used.
+// Included only by what is compiled once for each instruction set. Everything has internal linkage:
+// a function with a name that the linker sees could replace that of another set, and so could any
+// template of the standard library that is not inlined; so none is used.
 #pragma once
 
 #include <stddef.h>
@@ -53,7 +53,7 @@ inline constexpr size_t width_of = vector_bytes / sizeof(OneOf<V>);
 template <class V>
 inline constexpr size_t parts_of = all_lanes / width_of<V>;
 
-#define KASPAR_INLINE [[gnu::always_inline]] static inline
+#define KASPAR_INLINE [[gnu::always_inline]] inline
 
 /// From memory that is aligned as a vector.
 template <class V>
@@ -110,6 +110,11 @@ KASPAR_INLINE Floats min(Floats a, Floats b) noexcept {
 }
 KASPAR_INLINE Doubles max(Doubles a, Doubles b) noexcept { return a > b ? a : b; }
 KASPAR_INLINE Doubles min(Doubles a, Doubles b) noexcept { return a < b ? a : b; }
+
+/// All bits where x is NaN.
+KASPAR_INLINE Ints is_nan(Floats x) noexcept {
+  return x != x;  // NOLINT(misc-redundant-expression)
+}
 
 KASPAR_INLINE Floats sqrt(Floats a) noexcept {
 #if defined(__AVX512F__)
