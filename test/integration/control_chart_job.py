@@ -10,7 +10,7 @@ import time
 import uuid
 
 import numpy
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
 from brokers import KASPAR, PARTITIONS, ROOT
 
@@ -77,18 +77,21 @@ class Job:
         return {part.partition: max(part.offset, 0) for part in found}
 
     def records(self, topic):
-        """All records of a topic, in offset order within a partition."""
-        ends = self.ends(topic)
-        consumer = self.consumer()
-        consumer.assign([TopicPartition(topic, p, 0) for p in ends])
-        records, missing, deadline = [], sum(ends.values()), time.monotonic() + 60
-        while missing and time.monotonic() < deadline:
+        """All committed records of a topic, in offset order within a partition."""
+        consumer = Consumer({"bootstrap.servers": self.broker.address, "group.id": "none", "enable.auto.commit": False,
+                             "isolation.level": "read_committed", "enable.partition.eof": True})
+        consumer.assign([TopicPartition(topic, p, 0) for p in range(PARTITIONS)])
+        records, ended, deadline = [], set(), time.monotonic() + 60
+        while len(ended) < PARTITIONS and time.monotonic() < deadline:
             for message in consumer.consume(1000, 1):
-                assert not message.error(), message.error()
-                records.append(message)
-                missing -= 1
+                if not message.error():
+                    records.append(message)
+                elif message.error().code() == KafkaError._PARTITION_EOF:
+                    ended.add(message.partition())
+                else:
+                    raise AssertionError(message.error())
         consumer.close()
-        assert not missing, f"{missing} records of {topic} could not be read"
+        assert len(ended) == PARTITIONS, f"{topic} could not be read to its end"
         return records
 
 

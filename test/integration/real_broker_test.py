@@ -7,6 +7,7 @@ import unittest
 
 import brokers
 from broker_cases import BrokerCases
+from control_chart_job import judge, rows
 from example_cases import ExampleCases
 
 
@@ -15,6 +16,19 @@ class RealBroker(BrokerCases, ExampleCases, unittest.TestCase):
 
     def make_broker(self):
         return brokers.RealBroker()
+
+    def test_exactly_once_to_the_end(self):
+        job = self.job("exactly-once")
+        job.file.write_text(job.file.read_text() + "\ndeliver exactly_once\n")
+        made = rows(10_000, 17)
+        job.produce((key, value) for key, value, _ in made)
+        job.run_to_end()
+        judge(self, job, made)
+        before = job.ends(job.outputs), job.ends(job.dead)
+        # A transaction leaves its marker where it wrote.
+        self.assertGreater(sum(before[0].values()), sum(code is None for _, _, code in made))
+        job.run_to_end("--no-fuse")  # reads nothing
+        self.assertEqual((job.ends(job.outputs), job.ends(job.dead)), before)
 
     def test_a_sink_creates_its_topic_if_the_file_says_so(self):
         job = self.job("create")
