@@ -28,8 +28,8 @@ def kill_at(point, passes):
 
 def aborts(case):
     """Every few transactions one is aborted after its offsets were sent: partitions are kept, and rewound."""
-    case.process(f"abort:{case.random.randint(3, 9)}")
-    case.process()
+    for _ in range(2):  # whichever gets the partitions
+        case.process(f"abort:{case.random.randint(3, 9)}")
     case.load(LOAD, RATE)
     took = settle(case)
     assert case.events("partitions_rewound") > 2, case.log()
@@ -98,7 +98,9 @@ def rebalance_storm(case):
     time.sleep(3)
     for process in case.processes[1:]:
         status = process.stop()
-        assert status == 0, f"it ended with {status}\n{case.log()}"
+        # Its last transaction is aborted if the group's generation ended before the offsets came.
+        allowed = (0, 3) if case.exactly_once else (0,)
+        assert status in allowed, f"it ended with {status}\n{case.log()}"
         time.sleep(case.random.uniform(0.2, 1.0))
     case.processes = case.processes[:1]
     return settle(case)
