@@ -56,6 +56,10 @@ class ChainChecker {
   void inherit(const CheckedInput& input) {
     if (input.end == nullptr) return;
     const Scope& before = input.end->scope;
+    if (!bounded(before.columns.columns.size())) {
+      scope().unknown = true;
+      return;
+    }
     scope().poisoned = before.poisoned;
     scope().present = before.present;
     for (const Column& column : before.columns.columns) {
@@ -64,6 +68,20 @@ class ChainChecker {
       scope().columns.columns.push_back(column);
       scope().slots.push_back(slot);
     }
+  }
+
+  /// Streams that each add columns to the one before would take memory as the square of the file.
+  bool bounded(std::size_t columns) {
+    constexpr std::size_t most_carried = 500'000;
+    const bool fitted = program_.carried <= most_carried;
+    program_.carried += columns;
+    if (program_.carried <= most_carried) return true;
+    if (fitted) {
+      report_.error(DiagnosticCode::K0101, chain().from,
+                    fmt::format("the streams of a program have at most {} columns", most_carried),
+                    "leave out by `keep` what no chain needs");
+    }
+    return false;
   }
 
   void bind(const CheckedInput& input) {

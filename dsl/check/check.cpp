@@ -123,7 +123,7 @@ class ProgramChecker {
     for (const EndpointPlan& source : program_.plan.sources) look(source);
     for (const EndpointPlan& sink : program_.plan.sinks) look(sink);
     if (related.empty()) return;
-    report().error(DiagnosticCode::K0602, deliver.guarantee.span,
+    report().error(DiagnosticCode::K0602, item.span,
                    "`exactly_once` needs Kafka sources and sinks on one cluster, dead letters "
                    "included",
                    "change the endpoints, or say `deliver at_least_once`", std::move(related));

@@ -112,6 +112,7 @@ struct Program {
   std::vector<StreamDefinition> streams;
   std::vector<std::size_t> checking;                    // functions at work, the outermost first
   std::size_t depth = 0;                                // parameters at work
+  std::size_t carried = 0;                              // columns that chains have of those before
   std::vector<std::unique_ptr<FileDefinitions>> files;  // the first is the program's own
   /// Names of clusters that an endpoint may be on; not checked where nothing is known of them.
   std::optional<std::vector<std::string>> clusters = std::nullopt;

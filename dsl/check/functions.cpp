@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "dsl/check/expressions.hpp"
@@ -91,11 +92,13 @@ class FunctionChecker {
           .local = static_cast<std::uint32_t>(function_.parameters.size()), .type = *type};
       if (field.name.text == "meta" ||
           !scope.parameters.try_emplace(field.name.text, parameter).second) {
+        std::vector<RelatedSpan> related;
+        if (field.name.text != "meta") related.push_back({first_of(field.name.text), "first here"});
         report_.error(DiagnosticCode::K0202, field.name.span,
                       field.name.text == "meta"
                           ? "`meta` names no parameter"
                           : fmt::format("parameter `{}` is defined twice", field.name.text),
-                      "choose another name");
+                      "choose another name", std::move(related));
         fine = false;
       }
       function_.parameters.push_back(*type);
@@ -114,11 +117,60 @@ class FunctionChecker {
   }
 
  private:
+  Span first_of(std::string_view name) const {
+    const auto same = [&](const ast::Field& field) { return field.name.text == name; };
+    return std::ranges::find_if(written_.parameters, same)->name.span;
+  }
+
   Program& program_;
   FunctionDefinition& function_;
   const ast::Function& written_;
   Report& report_;
 };
+
+/// What other languages and systems call a type; empty where the name is none of theirs.
+std::string_view meant_type(std::string_view name) {
+  struct Foreign {
+    std::string_view name;
+    std::string_view meant;
+  };
+  constexpr std::array foreign{
+      Foreign{"int", "i64"},
+      Foreign{"integer", "i64"},
+      Foreign{"long", "i64"},
+      Foreign{"bigint", "i64"},
+      Foreign{"i8", "i64"},
+      Foreign{"i16", "i64"},
+      Foreign{"i32", "i64"},
+      Foreign{"u8", "i64"},
+      Foreign{"u16", "i64"},
+      Foreign{"u32", "i64"},
+      Foreign{"u64", "i64"},
+      Foreign{"int32", "i64"},
+      Foreign{"int64", "i64"},
+      Foreign{"float32", "f32"},
+      Foreign{"float", "f64"},
+      Foreign{"float64", "f64"},
+      Foreign{"double", "f64"},
+      Foreign{"number", "f64"},
+      Foreign{"boolean", "bool"},
+      Foreign{"str", "string"},
+      Foreign{"text", "string"},
+      Foreign{"varchar", "string"},
+      Foreign{"char", "string"},
+      Foreign{"binary", "bytes"},
+      Foreign{"date", "timestamp"},
+      Foreign{"time", "timestamp"},
+      Foreign{"datetime", "timestamp"},
+      Foreign{"interval", "duration"},
+  };
+  std::string lower{name};
+  std::ranges::transform(lower, lower.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  });
+  const auto* const found = std::ranges::find(foreign, lower, &Foreign::name);
+  return found == foreign.end() ? std::string_view{} : found->meant;
+}
 
 }  // namespace
 
@@ -133,7 +185,8 @@ std::optional<Type> check_type(const ast::TypeName& written, Report& report) {
     Diagnostic diagnostic{.code = DiagnosticCode::K0304,
                           .span = written.name.span,
                           .message = fmt::format("unknown type `{}`", written.name.text)};
-    const std::string_view meant = did_you_mean(written.name.text, names);
+    std::string_view meant = meant_type(written.name.text);
+    if (meant.empty()) meant = did_you_mean(written.name.text, names);
     if (meant.empty()) {
       diagnostic.help = fmt::format("types: `{}`", fmt::join(names, " "));
     } else {

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "dsl/lex/token_buffer.hpp"
+#include "runtime/core/excerpt.hpp"
+
 namespace kaspar::dsl {
 
 void suggest(Diagnostic& diagnostic, std::string_view name,
@@ -20,9 +23,10 @@ void suggest(Diagnostic& diagnostic, std::string_view name,
 void Report::unknown(Span span, std::string_view what, std::string_view name,
                      const std::vector<std::string_view>& candidates, std::string_view of,
                      std::vector<RelatedSpan> related) {
+  if (is_reserved(name)) return;  // the parser said so (K0202)
   Diagnostic diagnostic{.code = DiagnosticCode::K0201,
                         .span = span,
-                        .message = fmt::format("unknown {} `{}`", what, name),
+                        .message = fmt::format("unknown {} {}", what, excerpt(name)),
                         .related = std::move(related)};
   if (!of.empty()) diagnostic.message += fmt::format(" of `{}`", of);
   suggest(diagnostic, name, candidates);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <map>
 #include <string_view>
 #include <utility>
 
@@ -51,12 +52,16 @@ class SchemaChecker {
     const std::optional<Type> type = check_type(field.type, report_);
     if (!type) return false;
     Column column{.name = field.name.text, .type = *type};
-    if (field.name.text == "meta" || !seen_.insert(field.name.text).second) {
-      report_.error(DiagnosticCode::K0202, field.name.span,
-                    field.name.text == "meta"
-                        ? "`meta` names no column"
-                        : fmt::format("column `{}` is defined twice", field.name.text),
+    if (field.name.text == "meta") {
+      report_.error(DiagnosticCode::K0202, field.name.span, "`meta` names no column",
                     "choose another name");
+      return false;
+    }
+    const auto [first, is_first] = seen_.try_emplace(field.name.text, field.name.span);
+    if (!is_first) {
+      report_.error(DiagnosticCode::K0202, field.name.span,
+                    fmt::format("column `{}` is defined twice", field.name.text),
+                    "choose another name", {{first->second, "first here"}});
       return false;
     }
     bool fine = true;
@@ -78,7 +83,8 @@ class SchemaChecker {
     if (field.from->kind != ast::Node::Kind::String) return false;  // reported
     const auto& first = std::get<StringLiteral>(field.from->literal);
     if (!first.constant() || first.text().empty()) {
-      report_.error(DiagnosticCode::K0103, field.from->span,
+      report_.error(first.constant() ? DiagnosticCode::K0302 : DiagnosticCode::K0103,
+                    field.from->span,
                     first.constant() ? "the name of an input column is empty"
                                      : "no parameter is put into the name of an input column",
                     first.constant() ? "" : "write `\\$` for the sign itself");
@@ -95,7 +101,8 @@ class SchemaChecker {
     if (!column.type.is_vector()) {
       report_.error(DiagnosticCode::K0302, span,
                     fmt::format("`{}` is one value, and comes from several columns", column.name),
-                    fmt::format("make it a vector: `{}[N]`", to_string(column.type)));
+                    fmt::format("make it a vector: `{}[N]`",
+                                column.type.is_float() ? to_string(column.type) : "f64"));
       return false;
     }
     const auto& literal = std::get<StringLiteral>(field.from_to->literal);
@@ -123,8 +130,8 @@ class SchemaChecker {
   const ast::Schema& written_;
   Report& report_;
   SchemaDefinition made_;
-  std::set<std::string_view> seen_;  // names of fields
-  bool told_missing_ = false;        // that some fields have a `from` and some none
+  std::map<std::string_view, Span> seen_;  // names of fields, and where they stand first
+  bool told_missing_ = false;              // that some fields have a `from` and some none
 };
 
 }  // namespace

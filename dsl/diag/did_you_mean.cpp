@@ -47,6 +47,9 @@ std::string_view did_you_mean(std::string_view name,
     const std::size_t longer = std::max(name.size(), candidate.size());
     if (longer - std::min(name.size(), candidate.size()) > best_distance) continue;
     const std::size_t distance = edit_distance(name, candidate);
+    // As many as three are a slip of the same word only where it begins alike.
+    constexpr std::size_t many = 3;
+    if (distance >= many && lower(name.front()) != lower(candidate.front())) continue;
     if (distance < best_distance) {
       best = candidate;
       best_distance = distance;

@@ -46,7 +46,8 @@ constexpr std::array units{
 struct ForeignSign {
   std::string_view sign;
   std::string_view help;
-  const char* name = nullptr;  // of a sign that cannot be seen
+  const char* name = nullptr;         // of a sign that cannot be seen
+  const char* replacement = nullptr;  // where it is certain what was meant
 };
 
 constexpr std::string_view straight_quotes = R"(strings stand in straight double quotes: `"…"`)";
@@ -66,20 +67,20 @@ constexpr std::array foreign_signs{
     ForeignSign{"\u2019", straight_quotes},
     ForeignSign{"\u00AB", straight_quotes},
     ForeignSign{"\u00BB", straight_quotes},
-    ForeignSign{"\u00A0", plain_blank, "no-break space (U+00A0)"},
-    ForeignSign{"\u202F", plain_blank, "narrow no-break space (U+202F)"},
-    ForeignSign{"\u3000", plain_blank, "ideographic space (U+3000)"},
-    ForeignSign{"\u200B", "remove it", "zero width space (U+200B)"},
-    ForeignSign{"\uFEFF", "remove it", "byte-order mark inside the file"},
+    ForeignSign{"\u00A0", plain_blank, "no-break space (U+00A0)", " "},
+    ForeignSign{"\u202F", plain_blank, "narrow no-break space (U+202F)", " "},
+    ForeignSign{"\u3000", plain_blank, "ideographic space (U+3000)", " "},
+    ForeignSign{"\u200B", "remove it", "zero width space (U+200B)", ""},
+    ForeignSign{"\uFEFF", "remove it", "byte-order mark inside the file", ""},
 };
 
 /// Those of several characters that begin with a sign of the language.
 constexpr std::array foreign_digraphs{
     ForeignSign{"->", "a stage starts with `|>`; an arm of a `route` is `CONDITION => STREAM`"},
-    ForeignSign{"<>", "write `!=`"},
-    ForeignSign{":=", "write `=`"},
-    ForeignSign{"&&", "write `and`"},
-    ForeignSign{"||", "write `or`"},
+    ForeignSign{"<>", "write `!=`", nullptr, "!="},
+    ForeignSign{":=", "write `=`", nullptr, "="},
+    ForeignSign{"&&", "write `and`", nullptr, "and"},
+    ForeignSign{"||", "write `or`", nullptr, "or"},
 };
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -163,7 +164,7 @@ class Lexer {
         const std::size_t begin = at_;
         at_ += sign.sign.size();
         return error(DiagnosticCode::K0101, begin, fmt::format("unexpected `{}`", sign.sign),
-                     std::string{sign.help});
+                     std::string{sign.help}, sign.replacement);
       }
     }
     for (const Spelling& symbol : symbols) {
@@ -328,9 +329,11 @@ class Lexer {
       return error(DiagnosticCode::K0101, begin,
                    fmt::format("unexpected {}",
                                blank ? std::string{known.name} : fmt::format("`{}`", found)),
-                   std::string{known.help});
+                   std::string{known.help}, known.replacement);
     }
-    error(DiagnosticCode::K0101, begin, fmt::format("unexpected `{}`", found), "");
+    const bool letter = static_cast<unsigned char>(found.front()) >= 0x80;
+    error(DiagnosticCode::K0101, begin, fmt::format("unexpected `{}`", found),
+          letter ? "names are made of `A`–`Z`, `a`–`z`, `0`–`9` and `_`" : "");
   }
 
   void not_utf8(std::size_t begin) {
@@ -350,13 +353,15 @@ class Lexer {
     at_ = close == std::string_view::npos ? line : close + 2;
   }
 
-  void error(DiagnosticCode code, std::size_t begin, std::string message, std::string help) {
-    push(TokenKind::Error, begin,
-         LexicalError{.code = code,
-                      .span = {offset(begin), offset(at_)},
-                      .message = std::move(message),
-                      .label = {},
-                      .help = std::move(help)});
+  void error(DiagnosticCode code, std::size_t begin, std::string message, std::string help,
+             const char* replacement = nullptr) {
+    LexicalError error{.code = code,
+                       .span = {offset(begin), offset(at_)},
+                       .message = std::move(message),
+                       .label = {},
+                       .help = std::move(help)};
+    if (replacement != nullptr) error.replacement = replacement;
+    push(TokenKind::Error, begin, std::move(error));
   }
 
   std::string_view text_;

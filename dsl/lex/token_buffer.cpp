@@ -21,6 +21,14 @@ std::string_view describe(TokenKind kind) noexcept {
   return descriptions[static_cast<std::size_t>(kind)];
 }
 
+bool is_reserved(std::string_view word) noexcept {
+  constexpr std::array words{
+#define KASPAR_KEYWORD(name, text) std::string_view{text},
+#include "dsl/lex/token_kind.def"
+  };
+  return std::ranges::find(words, word) != words.end();
+}
+
 bool StringLiteral::constant() const noexcept {
   return std::none_of(parts.begin(), parts.end(),
                       [](const StringPart& part) { return part.parameter; });

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -21,6 +22,12 @@ enum class TokenKind : std::uint8_t {
 
 /// "`|>`" for a symbol or a keyword, "a string" for the others; static storage.
 [[nodiscard]] std::string_view describe(TokenKind kind) noexcept;
+
+[[nodiscard]] constexpr bool is_reserved(TokenKind kind) noexcept {
+  return kind >= TokenKind::And && kind <= TokenKind::As;
+}
+/// Whether a word is one of the language that names nothing, as `if`.
+[[nodiscard]] bool is_reserved(std::string_view word) noexcept;
 
 /// A piece of a string: text, or, where `parameter` is set, a `${parameter}` in its place.
 struct StringPart {
@@ -46,6 +53,8 @@ struct LexicalError {
   std::string message;
   std::string label;
   std::string help;
+  /// What was meant instead of the span, where that is certain.
+  std::optional<std::string> replacement = {};
 };
 
 struct Token {

@@ -64,8 +64,10 @@ bool ChainParser::is_stage_word(std::size_t ahead) const {
 bool ChainParser::without_mark(ast::Chain& chain) {
   if (cursor_.at_item()) return false;
   if (is_stage_word()) {
-    cursor_.complain_at(cursor_.peek().span, "expected `|>` before the stage",
-                        fmt::format("write `|> {}`", cursor_.text()));
+    const Span word = cursor_.peek().span;
+    cursor_.complain_at(word, "expected `|>` before the stage",
+                        fmt::format("write `|> {}`", cursor_.text()),
+                        {{{word.begin, word.begin}, "|> ", "write `|>`"}});
     chain.stages.push_back(stage(cursor_.peek().span));
     return true;
   }
@@ -73,7 +75,7 @@ bool ChainParser::without_mark(ast::Chain& chain) {
       !did_you_mean(cursor_.text(), {"else"}).empty()) {
     cursor_.complain_at(cursor_.peek().span,
                         fmt::format("expected `|>` or an item, found `{}`", cursor_.text()),
-                        "did you mean `else`?");
+                        "did you mean `else`?", {{cursor_.peek().span, "else", "write `else`"}});
     cursor_.advance();
     chain.stages.back().on_error = cursor_.expect_name("a sink, `drop` or `fail`");
     return true;
@@ -84,16 +86,16 @@ bool ChainParser::without_mark(ast::Chain& chain) {
                     std::ranges::find(item_words, cursor_.text()) != item_words.end();
   if (cursor_.is(TokenKind::Name) && item) return false;
   const Span start = cursor_.peek().span;
-  cursor_.fail_expected("`|>` or an item",
-                        cursor_.is(TokenKind::Arrow) || cursor_.is(TokenKind::Greater)
-                            ? "a stage starts with `|>`"
-                            : "");
-  // Another sign in place of `|>`, as `|` or `->`: the stage itself is as meant.
-  constexpr std::size_t longest_mark = 2;
-  for (std::size_t length = 1; length <= longest_mark; ++length) {
-    if (cursor_.is(TokenKind::Name, length - 1)) break;
-    if (!is_stage_word(length)) continue;
-    cursor_.skip(length);
+  const std::size_t mark = mark_length();
+  std::vector<Fix> fixes;
+  if (mark != 0) {
+    fixes.push_back({{start.begin, cursor_.peek(mark - 1).span.end}, "|>", "write `|>`"});
+  }
+  const bool meant = mark != 0 || cursor_.is(TokenKind::Arrow) || cursor_.is(TokenKind::Greater);
+  cursor_.fail_expected("`|>` or an item", meant ? "a stage starts with `|>`" : "",
+                        std::move(fixes));
+  if (mark != 0) {
+    cursor_.skip(mark);  // the stage itself is as meant
     chain.stages.push_back(stage(start));
     return true;
   }
@@ -102,6 +104,15 @@ bool ChainParser::without_mark(ast::Chain& chain) {
   if (!chain.stages.empty()) chain.stages.back().damaged = true;
   chain.stages.push_back({.word = {}, .span = start, .damaged = true});
   return true;
+}
+
+std::size_t ChainParser::mark_length() const {
+  constexpr std::size_t longest_mark = 2;
+  for (std::size_t length = 1; length <= longest_mark; ++length) {
+    if (cursor_.is(TokenKind::Name, length - 1)) break;
+    if (is_stage_word(length)) return length;
+  }
+  return 0;
 }
 
 ast::Stage ChainParser::stage(Span start) {
@@ -144,6 +155,9 @@ void ChainParser::operands(ast::Stage& stage) {
 }
 
 void ChainParser::parse(ast::Stage& stage) {
+  if (cursor_.is(TokenKind::As)) {
+    return cursor_.fail_expected("the format to parse", "write `parse csv as SCHEMA`");
+  }
   stage.format = cursor_.expect_name("the format to parse");
   cursor_.expect(TokenKind::As, "after the format",
                  fmt::format("write `parse {} as SCHEMA`", stage.format.text));
@@ -161,6 +175,9 @@ void ChainParser::standardize(ast::Stage& stage) {
 void ChainParser::columns(ast::Stage& stage, bool with_values) {
   const Span open = cursor_.peek().span;
   cursor_.expect(TokenKind::OpenBrace, "after the stage's word");
+  if (!with_values && !cursor_.lost() && cursor_.is(TokenKind::CloseBrace)) {
+    return cursor_.fail_expected("a column's name", "`keep` names at least one column");
+  }
   while (!cursor_.lost() && !cursor_.is(TokenKind::CloseBrace)) {
     ast::Entry entry{
         .name = cursor_.expect_name("a column's name"), .quoted = false, .value = nullptr};
@@ -173,7 +190,7 @@ void ChainParser::columns(ast::Stage& stage, bool with_values) {
   }
   if (cursor_.lost() || cursor_.accept(TokenKind::CloseBrace)) return;
   if (cursor_.is(TokenKind::Name) && !cursor_.at_item()) {
-    cursor_.fail_expected("`,` between columns", "put a comma after the column before");
+    cursor_.fail_missing_comma("columns");
   } else {
     cursor_.fail_unclosed(TokenKind::CloseBrace, open);
   }
@@ -237,7 +254,7 @@ void ChainParser::end_route(Span open, bool otherwise) {
   } else if (ends_route()) {
     cursor_.fail_unclosed(TokenKind::CloseBrace, open);
   } else {
-    cursor_.fail_expected("`,` between arms", "put a comma after the arm before");
+    cursor_.fail_missing_comma("arms");
   }
 }
 

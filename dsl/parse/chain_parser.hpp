@@ -19,6 +19,8 @@ class ChainParser {
  private:
   void inputs(ast::Chain& chain);
   [[nodiscard]] bool is_stage_word(std::size_t ahead = 0) const;
+  /// Tokens that stand where a `|>` should, as `|` or `->`: a stage follows them. 0: none do.
+  [[nodiscard]] std::size_t mark_length() const;
   /// What stands where a `|>` should; false if it belongs to another item.
   bool without_mark(ast::Chain& chain);
   ast::Stage stage(Span start);

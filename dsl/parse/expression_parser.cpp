@@ -164,7 +164,10 @@ NodePtr ExpressionParser::binary(int level) {
 
 void ExpressionParser::refuse_foreign_words(const Node& before) {
   const TokenKind kind = cursor_.peek().kind;
-  if (kind == TokenKind::Equal) return cursor_.fail("unexpected `=`", "`==` compares");
+  if (kind == TokenKind::Equal) {
+    return cursor_.fail("unexpected `=`", "`==` compares", DiagnosticCode::K0101, {},
+                        {{cursor_.peek().span, "==", "write `==`"}});
+  }
   if (kind == TokenKind::Question) {
     return cursor_.fail("unexpected `?`", "write `if CONDITION then A else B`");
   }
@@ -316,7 +319,7 @@ void ExpressionParser::elements(Node& into, TokenKind close, bool values, Span o
   if (cursor_.accept(close) || cursor_.lost()) return;
   if (cursor_.is(TokenKind::String) || cursor_.is(TokenKind::Integer) ||
       cursor_.is(TokenKind::Float) || (cursor_.is(TokenKind::Name) && !cursor_.at_item())) {
-    cursor_.fail_expected("`,` between entries", "put a comma after the entry before");
+    cursor_.fail_missing_comma("entries");
   } else {
     cursor_.fail_unclosed(close, open);
   }
@@ -390,7 +393,7 @@ void ExpressionParser::close_entries(TokenKind sign, Span open) {
   while (cursor_.is(TokenKind::Name, name) && cursor_.is(TokenKind::Dot, name + 1)) name += 2;
   if (cursor_.is(TokenKind::Name, name) &&
       (cursor_.is(TokenKind::Colon, name + 1) || cursor_.is(TokenKind::Equal, name + 1))) {
-    return cursor_.fail_expected("`,` between entries", "put a comma after the entry before");
+    return cursor_.fail_missing_comma("entries");
   }
   cursor_.fail_unclosed(TokenKind::CloseBrace, open);
 }

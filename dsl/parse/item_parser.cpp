@@ -33,7 +33,12 @@ class ItemParser {
   void head() {
     file_.pipe = cursor_.peek().span;
     if (!cursor_.is_word("pipe")) {
-      cursor_.fail("a file starts with `pipe 1`", "write `pipe 1` as its first line");
+      std::vector<Fix> fixes;
+      if (cursor_.at_item()) {
+        fixes.push_back({{file_.pipe.begin, file_.pipe.begin}, "pipe 1\n", "write `pipe 1`"});
+      }
+      cursor_.fail("a file starts with `pipe 1`", "write `pipe 1` as its first line",
+                   DiagnosticCode::K0101, {}, std::move(fixes));
       cursor_.recover(false);
       headless_ = true;
       return;
@@ -146,7 +151,7 @@ class ItemParser {
     }
     if (cursor_.lost() || cursor_.accept(close)) return;
     if (cursor_.is(TokenKind::Name) && cursor_.is(TokenKind::Colon, 1)) {
-      cursor_.fail_expected("`,` between fields", "put a comma after the field before");
+      cursor_.fail_missing_comma("fields");
     } else if (cursor_.is(TokenKind::OpenBracket) || cursor_.is(TokenKind::OpenParen)) {
       cursor_.fail_expected("`,` or the end of the fields",
                             "a vector's width stands in brackets right behind its type: `f32[60]`");
@@ -211,7 +216,9 @@ class ItemParser {
   void stream(Span span) {
     Name name = cursor_.expect_name("the stream's name");
     cursor_.expect(TokenKind::Equal, "after the stream's name");
-    if (!cursor_.lost() && !cursor_.is_word("from")) cursor_.fail_expected("`from`");
+    if (!cursor_.lost() && !cursor_.is_word("from")) {
+      cursor_.fail_expected_word("`from`", {"from"});
+    }
     if (cursor_.lost()) {
       ast::Chain damaged;
       damaged.stream = std::move(name);
@@ -254,7 +261,7 @@ class ItemParser {
       } else if (cursor_.at_item() || cursor_.is(TokenKind::End)) {
         cursor_.fail_unclosed(TokenKind::CloseBrace, open);
       } else {
-        cursor_.fail_expected("`feed`, `expect` or `}`");
+        cursor_.fail_expected_word("`feed`, `expect` or `}`", {"feed", "expect"});
       }
     }
     cursor_.expect(TokenKind::CloseBrace, "at the end of the test");

@@ -5,20 +5,16 @@
 #include <algorithm>
 #include <utility>
 
+#include "runtime/core/excerpt.hpp"
+
 namespace kaspar::dsl {
 
 const std::vector<std::string_view> item_words{"use",   "param",  "schema",  "fn",
                                                "model", "source", "sink",    "stream",
                                                "from",  "on",     "deliver", "test"};
 
-namespace {
-
-bool is_reserved(TokenKind kind) { return kind >= TokenKind::And && kind <= TokenKind::As; }
-
-}  // namespace
-
 void TokenCursor::fail(std::string message, std::string help, DiagnosticCode code,
-                       std::vector<RelatedSpan> related) {
+                       std::vector<RelatedSpan> related, std::vector<Fix> fixes) {
   if (lost_) return;
   lost_ = true;
   Diagnostic diagnostic{.code = code,
@@ -26,15 +22,21 @@ void TokenCursor::fail(std::string message, std::string help, DiagnosticCode cod
                         .span = peek().span,
                         .message = std::move(message),
                         .related = std::move(related),
-                        .help = std::move(help)};
+                        .help = std::move(help),
+                        .fixes = std::move(fixes)};
   if (is(TokenKind::Error)) {
     const auto& error = tokens_.value<LexicalError>(peek());
     diagnostic.code = error.code;
     diagnostic.span = error.span;
     diagnostic.message = error.message;
     diagnostic.label = error.label;
-    diagnostic.help = error.help;
     diagnostic.related.clear();
+    if (diagnostic.fixes.empty()) {
+      diagnostic.help = error.help;
+      if (error.replacement) {
+        diagnostic.fixes.push_back({error.span, *error.replacement, error.help});
+      }
+    }
   }
   diagnostics_.add(std::move(diagnostic));
 }
@@ -45,11 +47,13 @@ void TokenCursor::fail_at(Span span, std::string message, std::string help) {
   complain_at(span, std::move(message), std::move(help));
 }
 
-void TokenCursor::complain_at(Span span, std::string message, std::string help) {
+void TokenCursor::complain_at(Span span, std::string message, std::string help,
+                              std::vector<Fix> fixes) {
   diagnostics_.add({.source = tokens_.source,
                     .span = span,
                     .message = std::move(message),
-                    .help = std::move(help)});
+                    .help = std::move(help),
+                    .fixes = std::move(fixes)});
 }
 
 void TokenCursor::fail_unknown(Span span, std::string_view word, std::string_view what,
@@ -59,7 +63,7 @@ void TokenCursor::fail_unknown(Span span, std::string_view word, std::string_vie
   const std::string_view meant = did_you_mean(word, words);
   Diagnostic diagnostic{.source = tokens_.source,
                         .span = span,
-                        .message = fmt::format("unknown {} `{}`", what, word)};
+                        .message = fmt::format("unknown {} {}", what, excerpt(word))};
   if (meant.empty()) {
     diagnostic.help = fmt::format("{}s: `{}`", what, fmt::join(words, " "));
   } else {
@@ -73,11 +77,29 @@ std::string TokenCursor::found() const {
   const TokenKind kind = peek().kind;
   const bool own_text = kind == TokenKind::Name || kind == TokenKind::Integer ||
                         kind == TokenKind::Float || kind == TokenKind::Duration;
-  return own_text ? fmt::format("`{}`", text()) : std::string{describe(kind)};
+  return own_text ? excerpt(text()) : std::string{describe(kind)};
 }
 
-void TokenCursor::fail_expected(std::string_view what, std::string_view help) {
-  fail(fmt::format("expected {}, found {}", what, found()), std::string{help});
+void TokenCursor::fail_expected(std::string_view what, std::string_view help,
+                                std::vector<Fix> fixes) {
+  fail(fmt::format("expected {}, found {}", what, found()), std::string{help},
+       DiagnosticCode::K0101, {}, std::move(fixes));
+}
+
+void TokenCursor::fail_expected_word(std::string_view what,
+                                     const std::vector<std::string_view>& words,
+                                     std::string_view help) {
+  const std::string_view meant =
+      is(TokenKind::Name) ? did_you_mean(text(), words) : std::string_view{};
+  if (meant.empty()) return fail_expected(what, help);
+  fail_expected(what, fmt::format("did you mean `{}`?", meant),
+                {{peek().span, std::string{meant}, fmt::format("write `{}`", meant)}});
+}
+
+void TokenCursor::fail_missing_comma(std::string_view what) {
+  const std::uint32_t end = at_ == 0 ? 0 : tokens_.tokens[at_ - 1].span.end;
+  fail_expected(fmt::format("`,` between {}", what), "put a comma before it",
+                {{{end, end}, ",", "put a comma"}});
 }
 
 void TokenCursor::fail_unclosed(TokenKind close, Span open) {
@@ -88,14 +110,20 @@ void TokenCursor::fail_unclosed(TokenKind close, Span open) {
 
 bool TokenCursor::expect(TokenKind kind, std::string_view after, std::string_view help) {
   if (accept(kind)) return true;
-  fail_expected(fmt::format("{} {}", describe(kind), after), help);
+  std::vector<Fix> fixes;
+  if ((kind == TokenKind::Equal && is(TokenKind::Colon)) ||
+      (kind == TokenKind::Colon && is(TokenKind::Equal) && after == "after the option's name")) {
+    const std::string sign = kind == TokenKind::Equal ? "=" : ":";
+    fixes.push_back({peek().span, sign, fmt::format("write `{}`", sign)});
+  }
+  fail_expected(fmt::format("{} {}", describe(kind), after), help, std::move(fixes));
   return false;
 }
 
 bool TokenCursor::expect_word(std::string_view word, std::string_view after,
                               std::string_view help) {
   if (accept_word(word)) return true;
-  fail_expected(fmt::format("`{}` {}", word, after), help);
+  fail_expected_word(fmt::format("`{}` {}", word, after), {word}, help);
   return false;
 }
 
@@ -177,9 +205,24 @@ bool TokenCursor::at_item(std::size_t ahead) const {
   return false;
 }
 
+bool TokenCursor::at_damaged_item() const {
+  if (!is(TokenKind::Name) || std::ranges::find(item_words, text()) == item_words.end()) {
+    return false;
+  }
+  const bool named = is(TokenKind::Name, 1) || is(TokenKind::String, 1);
+  // Between commas it would be an entry of the block that is damaged.
+  if (!named || is(TokenKind::Comma, 2) || is(TokenKind::CloseBrace, 2)) return false;
+  const std::string_view before = tokens_.source->text({0, peek().span.begin});
+  const std::size_t last = before.find_last_not_of(" \t\r");
+  return last == std::string_view::npos || before[last] == '\n';
+}
+
 void TokenCursor::recover(bool to_stage) {
   lost_ = false;
-  while (!is(TokenKind::End) && !(to_stage && is(TokenKind::Pipe)) && !at_item()) advance();
+  while (!is(TokenKind::End) && !(to_stage && is(TokenKind::Pipe)) && !at_item() &&
+         !at_damaged_item()) {
+    advance();
+  }
 }
 
 }  // namespace kaspar::dsl

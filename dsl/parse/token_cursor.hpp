@@ -70,25 +70,32 @@ class TokenCursor {
   /// Reports `message` at the next token, or that token's own lexical error; the cursor is then
   /// lost.
   void fail(std::string message, std::string help = {}, DiagnosticCode code = DiagnosticCode::K0101,
-            std::vector<RelatedSpan> related = {});
+            std::vector<RelatedSpan> related = {}, std::vector<Fix> fixes = {});
+  /// "expected `,` between WHATs": one is missing before the next token.
+  void fail_missing_comma(std::string_view what);
   /// The bracket or brace that `open` needs is missing.
   void fail_unclosed(TokenKind close, Span open);
   /// Reports without losing the place: what follows is parsed as meant.
-  void complain_at(Span span, std::string message, std::string help);
+  void complain_at(Span span, std::string message, std::string help, std::vector<Fix> fixes = {});
   /// Reports at a token that was read already.
   void fail_at(Span span, std::string message, std::string help);
   /// Reports an unknown word of the language, with the one that was probably meant.
   void fail_unknown(Span span, std::string_view word, std::string_view what,
                     const std::vector<std::string_view>& words);
   /// "expected WHAT, found …".
-  void fail_expected(std::string_view what, std::string_view help = {});
+  void fail_expected(std::string_view what, std::string_view help = {},
+                     std::vector<Fix> fixes = {});
+  /// The same where one of these words belongs; of a misspelt one, with what was meant.
+  void fail_expected_word(std::string_view what, const std::vector<std::string_view>& words,
+                          std::string_view help = {});
 
   /// Goes on as if the next `count` tokens, which were reported, did not stand there.
   void skip(std::size_t count) {
     lost_ = false;
     for (; count > 0; --count) advance();
   }
-  /// Skips to the next item, or, with `to_stage`, to the next `|>` if that comes first.
+  /// Skips to the next item, a damaged one included, or, with `to_stage`, to the next `|>` if that
+  /// comes first.
   void recover(bool to_stage);
   /// Whether an item starts at this token: its word, followed by what that item needs.
   [[nodiscard]] bool at_item(std::size_t ahead = 0) const;
@@ -96,6 +103,8 @@ class TokenCursor {
  private:
   /// The next token, as messages name it.
   [[nodiscard]] std::string found() const;
+  /// Whether a damaged item starts here: its word, first on its line, and a name or a string.
+  [[nodiscard]] bool at_damaged_item() const;
 
   const TokenBuffer& tokens_;
   Diagnostics& diagnostics_;
