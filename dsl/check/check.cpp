@@ -20,9 +20,13 @@ namespace {
 class ProgramChecker {
  public:
   ProgramChecker(ast::File file, const NodeRegistry& registry,
-                 const std::optional<std::vector<std::string>>& clusters, Diagnostics& diagnostics)
+                 const std::optional<std::vector<std::string>>& clusters, std::size_t memory_budget,
+                 Diagnostics& diagnostics)
       : syntax_errors_(diagnostics.has_errors()),
-        program_{.registry = registry, .diagnostics = diagnostics, .clusters = clusters} {
+        program_{.registry = registry,
+                 .diagnostics = diagnostics,
+                 .clusters = clusters,
+                 .memory_budget = memory_budget} {
     program_.plan.file = file.source->path();
     program_.files.push_back(std::make_unique<FileDefinitions>(std::move(file), diagnostics));
   }
@@ -167,8 +171,9 @@ class ProgramChecker {
 TypedPipeline check(ast::File file, const NodeRegistry& registry,
                     std::span<const OutsideValue> params,
                     const std::optional<std::vector<std::string>>& clusters,
-                    Diagnostics& diagnostics) {
-  return ProgramChecker(std::move(file), registry, clusters, diagnostics).run(params);
+                    std::size_t memory_budget, Diagnostics& diagnostics) {
+  return ProgramChecker(std::move(file), registry, clusters, memory_budget, diagnostics)
+      .run(params);
 }
 
 }  // namespace kaspar::dsl

@@ -26,10 +26,11 @@ struct TypedPipeline {
 
 /// Checks the whole program and reports every independent mistake once. Reads the files that it
 /// uses, and opens its models and scalers. `params` are values from outside, the strongest first;
-/// `clusters` the names that the option `cluster` may give, not checked where nothing is known.
+/// `clusters` the names that the option `cluster` may give, not checked where nothing is known;
+/// `memory_budget` the bytes that a model may take.
 [[nodiscard]] TypedPipeline check(ast::File file, const NodeRegistry& registry,
                                   std::span<const OutsideValue> params,
                                   const std::optional<std::vector<std::string>>& clusters,
-                                  Diagnostics& diagnostics);
+                                  std::size_t memory_budget, Diagnostics& diagnostics);
 
 }  // namespace kaspar::dsl

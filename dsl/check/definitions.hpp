@@ -116,6 +116,7 @@ struct Program {
   std::vector<std::unique_ptr<FileDefinitions>> files;  // the first is the program's own
   /// Names of clusters that an endpoint may be on; not checked where nothing is known of them.
   std::optional<std::vector<std::string>> clusters = std::nullopt;
+  std::size_t memory_budget = 0;  // bytes that a model may take
 };
 
 /// The definition that `name` has in `file` (`m.x`: in the file used as `m`), marked as used;

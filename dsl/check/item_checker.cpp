@@ -320,7 +320,7 @@ bool ItemChecker::load(const ast::Model& written, ModelPlan& model, ModelDefinit
   auto path = interpolated(std::get<StringLiteral>(written.file->literal), program_, file_);
   if (!options.fine || !path) return false;
   model.path = path_from(file_.directory, *path);
-  auto loaded = model.node->load_model(model.path, options.params);
+  auto loaded = model.node->load_model(model.path, options.params, program_.memory_budget);
   if (loaded) {
     model.resource = *loaded;
     return true;

@@ -82,7 +82,7 @@ Compiled compile_text(const std::string& path, std::string text, const NodeRegis
     compiled.diagnostics.hide(*tokens.source, secret);
   }
   TypedPipeline typed = check(parse(tokens, compiled.diagnostics), registry, options.params,
-                              options.clusters, compiled.diagnostics);
+                              options.clusters, options.memory_budget, compiled.diagnostics);
   compiled.diagnostics.sort();
   if (compiled.diagnostics.has_errors()) return compiled;
   compiled.replacement =

@@ -11,6 +11,7 @@
 #include "dsl/diag/diagnostic.hpp"
 #include "dsl/source/outside_value.hpp"
 #include "runtime/core/plan.hpp"
+#include "runtime/core/run_settings.hpp"
 
 namespace kaspar::dsl {
 
@@ -30,6 +31,8 @@ struct CompileOptions {
   /// Names of the profile's clusters, which the option `cluster` must give one of; not checked
   /// where nothing is known of them.
   std::optional<std::vector<std::string>> clusters = std::nullopt;
+  /// Bytes that a model may take.
+  std::size_t memory_budget = RunSettings{}.memory_budget;
 };
 
 struct Compiled {

@@ -1,5 +1,7 @@
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <span>
 #include <utility>
 
 #include "nodes/model/apply_operator.hpp"
@@ -65,19 +67,35 @@ GoldenFile golden_of(const Params& params) {
 
 }  // namespace
 
+std::expected<std::shared_ptr<const Program>, Issue> ModelResource::program_for(
+    std::span<const std::size_t> widths) const {
+  const auto takes = [](const Program& program, std::span<const std::size_t> given) {
+    return std::ranges::equal(program.inputs, given, {}, &ProgramInput::width);
+  };
+  if (program_ != nullptr && takes(*program_, widths)) return program_;
+  Graph ports;
+  ports.inputs = inputs_;
+  // What has lost its graph takes no other widths: this says which.
+  auto program = compile(graph_ ? *graph_ : ports, widths);
+  if (!program) return std::unexpected(std::move(program.error()));
+  return std::make_shared<const Program>(std::move(*program));
+}
+
 std::expected<std::shared_ptr<const Resource>, Issue> load_onnx(const std::string& path,
-                                                                const Params& params) {
-  if (!(golden_of(params).tolerance >= 0)) {
+                                                                const Params& params,
+                                                                std::size_t memory_budget) {
+  ModelResource::Options options{
+      .labels = labels_of(params), .golden = golden_of(params), .memory_budget = memory_budget};
+  if (!(options.golden.tolerance >= 0)) {
     return std::unexpected(
         param_issue(DiagnosticCode::K0302, "tolerance", "a tolerance is not negative", {}));
   }
-  std::vector<std::string> labels = labels_of(params);
-  if (labels.empty() && params.contains("labels")) {
+  if (options.labels.empty() && params.contains("labels")) {
     return std::unexpected(
         param_issue(DiagnosticCode::K0402, "labels", "the list of labels is empty",
                     "give each class one label, in the model's order, or leave `labels` out"));
   }
-  auto graph = read_onnx(path);
+  auto graph = read_onnx(path, memory_budget);
   if (!graph) return std::unexpected(std::move(graph.error()));
   std::vector<std::size_t> widths;
   bool natural = true;
@@ -85,24 +103,27 @@ std::expected<std::shared_ptr<const Resource>, Issue> load_onnx(const std::strin
     widths.push_back(natural_width(input));
     natural = natural && widths.back() != 0;
   }
-  std::vector<std::string> remarks;
-  if (!natural) {
-    return std::make_shared<const ModelResource>(std::move(*graph), std::move(labels),
-                                                 std::move(remarks), golden_of(params));
+  std::shared_ptr<const Program> program;
+  if (natural) {
+    auto compiled = compile(*graph, widths);
+    if (compiled) {
+      program = std::make_shared<const Program>(std::move(*compiled));
+    } else if (compiled.error().code != DiagnosticCode::K0401) {  // that is the `apply`'s
+      compiled.error().place.part = IssuePlace::Part::File;
+      return std::unexpected(std::move(compiled.error()));
+    }
   }
-  AppliedModel trial;
-  auto program = compile(*graph, widths);
-  if (program) {
-    remarks = program->remarks;
-    trial.program = std::move(*program);
-  } else if (program.error().code != DiagnosticCode::K0401) {  // that is the `apply`'s
-    program.error().place.part = IssuePlace::Part::File;
-    return std::unexpected(std::move(program.error()));
+  if (program != nullptr && program->memory_bytes() > memory_budget) {
+    Issue issue = too_much_memory(*program, memory_budget);
+    issue.place.part = IssuePlace::Part::File;
+    return std::unexpected(std::move(issue));
   }
-  auto model = std::make_shared<const ModelResource>(std::move(*graph), std::move(labels),
-                                                     std::move(remarks), golden_of(params));
+  auto model =
+      std::make_shared<const ModelResource>(std::move(*graph), std::move(options), program);
   // With several outputs, `apply` says which one the labels are for.
-  if (trial.program.outputs.size() == 1) {
+  if (program != nullptr && program->outputs.size() == 1) {
+    AppliedModel trial;
+    trial.program = program;
     trial.model = model;
     auto chosen = choose_outputs(trial, "");
     if (!chosen && chosen.error().code == DiagnosticCode::K0402) {
@@ -122,7 +143,7 @@ std::expected<Inferred, Issue> infer_apply(const StageCall& call) {
   for (const Operand& operand : call.operands) {
     if (operand.role.empty()) arguments.push_back(&operand);
   }
-  const std::vector<GraphPort>& inputs = model->graph().inputs;
+  const std::vector<GraphPort>& inputs = model->inputs();
   if (arguments.size() != inputs.size()) {
     std::string names;
     for (const GraphPort& input : inputs) {
@@ -154,8 +175,11 @@ std::expected<Inferred, Issue> infer_apply(const StageCall& call) {
   }
   auto applied = std::make_shared<AppliedModel>();
   applied->model = model;
-  auto program = compile(model->graph(), widths);
+  auto program = model->program_for(widths);
   if (!program) return std::unexpected(std::move(program.error()));
+  if ((*program)->memory_bytes() > model->memory_budget()) {
+    return std::unexpected(too_much_memory(**program, model->memory_budget()));
+  }
   applied->program = std::move(*program);
   if (auto chosen = choose_outputs(*applied, string_param(call.params, "output")); !chosen) {
     return std::unexpected(std::move(chosen.error()));

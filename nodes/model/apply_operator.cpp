@@ -48,7 +48,7 @@ class ApplyOperator final : public Operator {
         missing_(missing) {}
 
   [[nodiscard]] std::unique_ptr<OperatorState> make_state() const override {
-    return std::make_unique<ApplyState>(applied_->program);
+    return std::make_unique<ApplyState>(*applied_->program);
   }
 
   void process(Batch& batch, OperatorState* state) const noexcept override {
@@ -85,7 +85,7 @@ class ApplyOperator final : public Operator {
   /// or a number is not finite, and then what the lanes hold does not matter.
   bool load_whole(const Batch& batch, std::span<const Row> rows, LaneMemory memory) const noexcept {
     for (std::size_t i = 0; i < arguments_.size(); ++i) {
-      const ProgramInput& input = applied_->program.inputs[i];
+      const ProgramInput& input = applied_->program->inputs[i];
       const Expression& argument = arguments_[i];
       if (input.element != Element::F32 || argument.kind != Expression::Kind::Column) return false;
       const ColumnBuffer& column = batch.column(argument.slot);
@@ -105,7 +105,7 @@ class ApplyOperator final : public Operator {
   /// Puts a row's arguments into a lane; false if it failed.
   bool load(Batch& batch, Row row, std::size_t lane, LaneMemory memory) const noexcept {
     for (std::size_t i = 0; i < arguments_.size(); ++i) {
-      const ProgramInput& input = applied_->program.inputs[i];
+      const ProgramInput& input = applied_->program->inputs[i];
       const auto bad = with_lane_type(input.element, [&]<class To>(To) {
         return load_argument(batch, row, arguments_[i], input.element,
                              memory.lanes_at<To>(input.first) + lane);
@@ -212,7 +212,7 @@ class ApplyOperator final : public Operator {
   // --- lanes into columns ---------------------------------------------------------------------
 
   void run(Batch& batch, std::span<const Row> rows, LaneMemory memory) const noexcept {
-    const Program& program = applied_->program;
+    const Program& program = *applied_->program;
     program.run(memory);
     for (std::size_t lane = 0; lane < rows.size(); ++lane) {
       if (const std::int32_t failed = memory.failure(lane); failed != 0) {

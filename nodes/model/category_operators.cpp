@@ -93,7 +93,7 @@ Tensor encoder_list(const NodeLowering& node, const std::string& name) {
     return *tensor->tensor;
   }
   if (const Attribute* words = node.attribute(name + "_strings")) {
-    return known_tensor({}, Element::String, words->texts);
+    return known_tensor({}, Element::String, words->texts.all());
   }
   if (const Attribute* wholes = node.attribute(name + "_int64s")) {
     return known_tensor({}, Element::I64, wholes->integers);
@@ -143,7 +143,7 @@ void label_encoder(NodeLowering& node) {
   if (const Attribute* classes = node.attribute("classes_strings")) {
     std::vector<std::int64_t> places(classes->texts.size());
     std::iota(places.begin(), places.end(), std::int64_t{0});
-    const Tensor names = known_tensor({}, Element::String, classes->texts);
+    const Tensor names = known_tensor({}, Element::String, classes->texts.all());
     const Tensor numbers = known_ints({}, std::move(places));
     const bool named = node.in(0).element == Element::String;
     const Tensor& to = named ? numbers : names;

@@ -107,14 +107,16 @@ std::vector<double> real_attribute(const NodeLowering& node, const std::string& 
   return {found->numbers.begin(), found->numbers.end()};
 }
 
-std::vector<std::int64_t> integer_attribute(const NodeLowering& node, const std::string& name) {
+const std::vector<std::int64_t>& integer_attribute(const NodeLowering& node,
+                                                   const std::string& name) {
+  static const std::vector<std::int64_t> none;
   const Attribute* found = node.attribute(name);
-  return found == nullptr ? std::vector<std::int64_t>{} : found->integers;
+  return found == nullptr ? none : found->integers;
 }
 
 std::vector<std::string> text_attribute(const NodeLowering& node, const std::string& name) {
   const Attribute* found = node.attribute(name);
-  return found == nullptr ? std::vector<std::string>{} : found->texts;
+  return found == nullptr ? std::vector<std::string>{} : found->texts.all();
 }
 
 NumberRows number_rows(NodeLowering& node, std::size_t input) {

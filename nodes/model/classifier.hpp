@@ -13,8 +13,8 @@ namespace kaspar::nodes {
 
 /// Floats in attribute `NAME`, or, as doubles, in the tensor `NAME_as_tensor`.
 [[nodiscard]] std::vector<double> real_attribute(const NodeLowering& node, const std::string& name);
-[[nodiscard]] std::vector<std::int64_t> integer_attribute(const NodeLowering& node,
-                                                          const std::string& name);
+[[nodiscard]] const std::vector<std::int64_t>& integer_attribute(const NodeLowering& node,
+                                                                 const std::string& name);
 [[nodiscard]] std::vector<std::string> text_attribute(const NodeLowering& node,
                                                       const std::string& name);
 

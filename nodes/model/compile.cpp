@@ -10,7 +10,9 @@
 #include <utility>
 
 #include "nodes/model/graph_lowering.hpp"
+#include "nodes/model/memory_meter.hpp"
 #include "nodes/model/node_lowering.hpp"
+#include "nodes/model/operators.hpp"
 
 namespace kaspar::nodes {
 namespace {
@@ -78,19 +80,46 @@ void add_input(NodeLowering& lowering, const GraphPort& port, std::size_t width,
   lowering.define(port.name, std::move(tensor));
 }
 
+void define_inputs(NodeLowering& lowering, const Graph& graph, std::span<const std::size_t> widths,
+                   InputBatch batch) {
+  for (std::size_t i = 0; i < graph.inputs.size(); ++i) {
+    add_input(lowering, graph.inputs[i], widths[i], batch);
+  }
+  for (const auto& [name, constant] : graph.initializers) lowering.define(name, constant);
+}
+
 }  // namespace
+
+std::vector<Issue> find_refused_nodes(const Graph& graph, std::span<const std::size_t> widths) {
+  constexpr std::size_t most = 1000;
+  std::vector<Issue> issues;
+  NodeLowering lowering(graph.opset, graph.bytes);
+  try {
+    define_inputs(lowering, graph, widths, InputBatch::Stripped);
+  } catch (const LoweringRefused& refused) {
+    return {refused.issue};
+  }
+  for (const GraphNode& node : graph.nodes) {
+    const bool follows = std::ranges::any_of(node.inputs, [&](const std::string& name) {
+      return !name.empty() && !lowering.defined(name);
+    });
+    if (follows && find_operator(node.op) != nullptr) continue;
+    try {
+      lower_nodes(lowering, std::span(&node, 1));
+    } catch (const LoweringRefused& refused) {
+      issues.push_back(refused.issue);
+      const bool goes_on = refused.issue.code == DiagnosticCode::K0404;
+      if (!goes_on || issues.size() == most) break;
+    }
+  }
+  return issues;
+}
 
 std::expected<Program, Issue> compile(const Graph& graph, std::span<const std::size_t> widths,
                                       InputBatch batch) {
   try {
-    NodeLowering lowering(graph.opset);
-    for (std::size_t i = 0; i < graph.inputs.size(); ++i) {
-      add_input(lowering, graph.inputs[i], widths[i], batch);
-    }
-    for (const auto& [name, constant] : graph.initializers) {
-      lowering.charge(constant.size());
-      lowering.define(name, constant);
-    }
+    NodeLowering lowering(graph.opset, graph.bytes);
+    define_inputs(lowering, graph, widths, batch);
     lower_nodes(lowering, graph.nodes);
     lowering.enter(nullptr);
     for (const GraphPort& port : graph.outputs) {
@@ -122,6 +151,16 @@ std::size_t natural_width(const GraphPort& input) noexcept {
     }
   }
   return free > 1 ? 0 : width;
+}
+
+Issue too_much_memory(const Program& program, std::size_t budget) {
+  return {.code = DiagnosticCode::K0407,
+          .place = {},
+          .message = fmt::format("the model needs {} to run, and may take {}",
+                                 bytes_text(program.memory_bytes()), bytes_text(budget)),
+          .label = {},
+          .notes = {},
+          .help = "give the run a larger `memory_budget` below `[run]` in the profile"};
 }
 
 std::string shape_text(const GraphPort& input) {

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <expected>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "nodes/model/graph.hpp"
 #include "nodes/model/program.hpp"
@@ -24,8 +26,16 @@ enum class InputBatch : std::uint8_t { Stripped, Kept };
                                                     std::span<const std::size_t> widths,
                                                     InputBatch batch = InputBatch::Stripped);
 
+/// Every node that `compile` would refuse by itself, in the model's order, at most 1000: those that
+/// follow from others, and nodes behind them, are left out.
+[[nodiscard]] std::vector<Issue> find_refused_nodes(const Graph& graph,
+                                                    std::span<const std::size_t> widths);
+
 /// What an input takes from a record if only its batch dimension is free; 0 if it depends.
 [[nodiscard]] std::size_t natural_width(const GraphPort& input) noexcept;
+
+/// K0407: what a program's registers take is more than it may.
+[[nodiscard]] Issue too_much_memory(const Program& program, std::size_t budget);
 
 /// "[N,60,1]"
 [[nodiscard]] std::string shape_text(const GraphPort& input);

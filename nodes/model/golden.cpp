@@ -44,7 +44,7 @@ bool read_numbers(std::string_view line, std::vector<double>& numbers) {
 class GoldenCheck {
  public:
   GoldenCheck(const AppliedModel& applied, const GoldenFile& golden)
-      : program_(applied.program),
+      : program_(*applied.program),
         out_(applied.out),
         golden_(golden),
         memory_(program_.make_memory()) {
@@ -128,7 +128,7 @@ class GoldenCheck {
 std::expected<void, Issue> check_golden(const AppliedModel& applied, const GoldenFile& golden) {
   if (golden.path.empty()) return {};
   const auto is_text = [](const auto& port) { return port.element == Element::String; };
-  if (std::ranges::any_of(applied.program.inputs, is_text) || is_text(applied.out)) {
+  if (std::ranges::any_of(applied.program->inputs, is_text) || is_text(applied.out)) {
     return std::unexpected(golden_issue(DiagnosticCode::K0405,
                                         "golden vectors of a model with strings are not read",
                                         "leave `golden` out"));

@@ -1,11 +1,14 @@
 // A model file's computation as plain data: validated, weights loaded, nothing computed yet.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "nodes/model/tensor.hpp"
@@ -14,13 +17,38 @@ namespace kaspar::nodes {
 
 struct Graph;
 
+/// Strings of which many are the same: a forest of 100 MB has millions of `BRANCH_LEQ`.
+class TextList {
+ public:
+  /// Whether it was new.
+  bool add(std::string text) {
+    if (distinct_ == nullptr) distinct_ = std::make_shared<std::unordered_set<std::string>>();
+    const auto [place, added] = distinct_->insert(std::move(text));
+    texts_.push_back(&*place);
+    return added;
+  }
+  [[nodiscard]] std::size_t size() const noexcept { return texts_.size(); }
+  [[nodiscard]] bool empty() const noexcept { return texts_.empty(); }
+  [[nodiscard]] const std::string& operator[](std::size_t i) const { return *texts_[i]; }
+  [[nodiscard]] std::vector<std::string> all() const {
+    std::vector<std::string> out;
+    out.reserve(size());
+    for (const std::string* text : texts_) out.push_back(*text);
+    return out;
+  }
+
+ private:
+  std::shared_ptr<std::unordered_set<std::string>> distinct_;  // shared by copies; null: none
+  std::vector<const std::string*> texts_;
+};
+
 struct Attribute {
   std::int64_t integer = 0;
   float number = 0;
   std::string text;
   std::vector<std::int64_t> integers;
   std::vector<float> numbers;
-  std::vector<std::string> texts;
+  TextList texts;
   std::optional<Tensor> tensor;        // known
   std::shared_ptr<const Graph> graph;  // of a branch or a loop's turn
 };
@@ -39,6 +67,18 @@ struct GraphPort {
   std::int32_t data_type = 0;           // onnx::TensorProto::DataType
   std::optional<Element> element = {};  // none: it is not taken
   std::vector<std::int64_t> dims;
+  bool tensor = true;
+  std::string type = {};  // for people: "float32", "sequence of maps"
+};
+
+/// What a model file says of itself.
+struct ModelOrigin {
+  std::string producer;
+  std::string producer_version;
+  std::int64_t ir_version = 0;
+  std::map<std::string, std::int64_t> opsets;  // by domain; ONNX's own: "ai.onnx"
+  std::uint64_t file_bytes = 0;
+  std::uint64_t outside_bytes = 0;  // of the weights beside it
 };
 
 /// A branch or a loop's turn is one, too: it reads what the graph around it defined before, and the
@@ -50,6 +90,7 @@ struct Graph {
   std::vector<GraphPort> inputs;                            // without initializers
   std::vector<GraphPort> outputs;
   std::size_t bytes = 0;  // of weights
+  ModelOrigin origin;
 };
 
 }  // namespace kaspar::nodes

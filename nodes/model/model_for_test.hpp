@@ -15,6 +15,7 @@
 #include "nodes/model/register_model.hpp"
 #include "runtime/core/batch.hpp"
 #include "runtime/core/node_descriptor.hpp"
+#include "runtime/core/run_settings.hpp"
 #include "test/unit/catch.hpp"
 
 namespace kaspar::test {
@@ -38,7 +39,9 @@ inline std::expected<std::shared_ptr<const Resource>, Issue> load(
     for (std::string& label : labels) list.push_back({std::move(label)});
     params["labels"].data = std::move(list);
   }
-  return nodes().find(NodeRole::Model, "onnx")->load_model(path, params);
+  return nodes()
+      .find(NodeRole::Model, "onnx")
+      ->load_model(path, params, RunSettings{}.memory_budget);
 }
 
 inline StageCall call_with(std::shared_ptr<const Resource> model, Type type,

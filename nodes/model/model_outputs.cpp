@@ -42,7 +42,7 @@ std::vector<std::string> names_of(const Classes& classes) {
 }  // namespace
 
 std::expected<void, Issue> choose_outputs(AppliedModel& applied, const std::string& wanted) {
-  const std::vector<ProgramOutput>& outputs = applied.program.outputs;
+  const std::vector<ProgramOutput>& outputs = applied.program->outputs;
   const ProgramOutput* out = nullptr;
   for (const ProgramOutput& output : outputs) {
     if (!wanted.empty() ? output.name == wanted : out == nullptr && is_float(output.element)) {

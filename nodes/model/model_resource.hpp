@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,31 +23,47 @@ struct GoldenFile {
 /// Immutable and shared by every `apply` of the model.
 class ModelResource final : public Resource {
  public:
-  ModelResource(Graph graph, std::vector<std::string> labels, std::vector<std::string> remarks,
-                GoldenFile golden = {})
-      : graph_(std::move(graph)),
-        labels_(std::move(labels)),
-        remarks_(std::move(remarks)),
-        golden_(std::move(golden)) {}
+  /// The options of the model, and what it may take of memory.
+  struct Options {
+    std::vector<std::string> labels = {};
+    GoldenFile golden = {};
+    std::size_t memory_budget = 0;
+  };
+  /// `program`, unless null, is the graph for the only widths that its inputs take; no more than
+  /// the inputs is then left of the graph.
+  ModelResource(Graph graph, Options options, std::shared_ptr<const Program> program = nullptr)
+      : inputs_(graph.inputs),
+        weight_bytes_(graph.bytes),
+        options_(std::move(options)),
+        program_(std::move(program)) {
+    if (program_ == nullptr) graph_ = std::move(graph);
+  }
 
-  [[nodiscard]] const Graph& graph() const noexcept { return graph_; }
-  [[nodiscard]] const std::vector<std::string>& labels() const noexcept { return labels_; }
-  [[nodiscard]] const GoldenFile& golden() const noexcept { return golden_; }
-  [[nodiscard]] std::size_t memory() const noexcept override { return graph_.bytes; }
-  [[nodiscard]] std::vector<std::string> remarks() const override { return remarks_; }
+  [[nodiscard]] const std::vector<GraphPort>& inputs() const noexcept { return inputs_; }
+  [[nodiscard]] const std::vector<std::string>& labels() const noexcept { return options_.labels; }
+  [[nodiscard]] const GoldenFile& golden() const noexcept { return options_.golden; }
+  [[nodiscard]] std::size_t memory_budget() const noexcept { return options_.memory_budget; }
+  [[nodiscard]] std::size_t memory() const noexcept override { return weight_bytes_; }
+  [[nodiscard]] std::vector<std::string> remarks() const override {
+    return program_ == nullptr ? std::vector<std::string>{} : program_->remarks;
+  }
+  /// The program for arguments of these widths; as `compile`.
+  [[nodiscard]] std::expected<std::shared_ptr<const Program>, Issue> program_for(
+      std::span<const std::size_t> widths) const;
 
  private:
-  Graph graph_;
-  std::vector<std::string> labels_;
-  std::vector<std::string> remarks_;
-  GoldenFile golden_;
+  std::vector<GraphPort> inputs_;
+  std::size_t weight_bytes_;
+  Options options_;
+  std::optional<Graph> graph_;
+  std::shared_ptr<const Program> program_;
 };
 
 /// The model compiled for the widths of one stage's arguments. Results view its names.
 class AppliedModel final : public Resource {
  public:
   std::shared_ptr<const ModelResource> model;
-  Program program;
+  std::shared_ptr<const Program> program;
   ProgramOutput out;                   // of `y.out`
   Type out_type;                       // its column's
   std::optional<ProgramOutput> label;  // the model's own class
@@ -55,13 +72,13 @@ class AppliedModel final : public Resource {
   bool has_index = false;
   bool has_score = false;
 
-  [[nodiscard]] std::size_t memory() const noexcept override { return program.memory_bytes(); }
-  [[nodiscard]] std::vector<std::string> remarks() const override { return program.remarks; }
+  [[nodiscard]] std::size_t memory() const noexcept override { return program->memory_bytes(); }
+  [[nodiscard]] std::vector<std::string> remarks() const override { return program->remarks; }
 };
 
 /// Opens and checks a model file (NodeDescriptor::load_model).
 [[nodiscard]] std::expected<std::shared_ptr<const Resource>, Issue> load_onnx(
-    const std::string& path, const Params& params);
+    const std::string& path, const Params& params, std::size_t memory_budget);
 /// The schema rule and the operator of the stage `apply`.
 [[nodiscard]] std::expected<Inferred, Issue> infer_apply(const StageCall& call);
 [[nodiscard]] std::unique_ptr<Operator> make_apply(const StageBinding& binding);

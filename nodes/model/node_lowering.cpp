@@ -7,6 +7,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "nodes/model/operators.hpp"
+
 namespace kaspar::nodes {
 namespace {
 
@@ -34,16 +36,15 @@ class MoveKernel final : public Kernel {
 
 void NodeLowering::refuse(DiagnosticCode code, std::string message, std::string help) const {
   throw LoweringRefused{{.code = code,
-                         .place = {.part = IssuePlace::Part::Node},
+                         .place = {.part = IssuePlace::Part::Node,
+                                   .name = node_ == nullptr ? std::string{} : node_->name},
                          .message = std::move(message),
                          .help = std::move(help)}};
 }
 
 void NodeLowering::unsupported(std::string_view what, std::string_view help) const {
-  refuse(DiagnosticCode::K0404,
-         fmt::format("operator `{}` of node `{}` is not supported{}{}", node_->op, node_->name,
-                     what.empty() ? "" : " ", what),
-         std::string(help.empty() ? "`kaspar explain K0404` lists the operators that are" : help));
+  refuse(DiagnosticCode::K0404, unsupported_text(*node_, what),
+         std::string(help.empty() ? unsupported_help : help));
 }
 
 void NodeLowering::damaged(std::string_view why) const {
@@ -53,8 +54,14 @@ void NodeLowering::damaged(std::string_view why) const {
                                         node_->name, node_->op, why));
 }
 
+NodeLowering::NodeLowering(std::int64_t opset, std::size_t weight_bytes)
+    : opset_(opset),
+      weight_bytes_(weight_bytes),
+      element_limit_(most_elements + weight_bytes),
+      register_limit_(most_registers) {}
+
 void NodeLowering::charge(std::size_t elements) {
-  if (elements > most_elements - elements_) {
+  if (elements > element_limit_ - elements_) {
     refuse(DiagnosticCode::K0407, "the model's tensors take too much memory");
   }
   elements_ += elements;
@@ -89,25 +96,25 @@ void NodeLowering::Scope::hide(const std::string& name) {
 }
 
 std::size_t NodeLowering::checked_size(const Dims& dims) {
+  if (dims.size() > most_dimensions) damaged(fmt::format("{} dimensions", dims.size()));
   std::size_t size = 1;
   bool empty = false;
   for (const std::int64_t dim : dims) {
     if (dim < 0) damaged(fmt::format("a shape {}", text(dims)));
     empty = empty || dim == 0;
-    if (dim == 0) continue;  // the others are bounded all the same: loops run over them
-    if (static_cast<std::size_t>(dim) > most_elements / size) {
+    if (dim == 0) continue;  // the others are charged all the same: loops run over them
+    if (static_cast<std::size_t>(dim) > element_limit_ / size) {
       refuse(DiagnosticCode::K0407, "the model's tensors take too much memory");
     }
     size *= static_cast<std::size_t>(dim);
   }
-  if (empty) return 0;
   charge(size);
-  return size;
+  return empty ? 0 : size;
 }
 
 Register NodeLowering::allocate(Element element, std::size_t count) {
   const std::size_t each = registers_for(element);
-  if (count > (most_registers - program_.registers) / each) {
+  if (count > (register_limit_ - std::min(register_limit_, program_.registers)) / each) {
     refuse(DiagnosticCode::K0407, "the model needs too much memory to run");
   }
   const auto first = static_cast<Register>(program_.registers);
@@ -163,8 +170,9 @@ std::int32_t NodeLowering::failure(std::string message) {
 }
 
 void NodeLowering::fold(const std::function<void(NodeLowering&)>& lower) {
-  NodeLowering once(opset_);
+  NodeLowering once(opset_, weight_bytes_);
   once.elements_ = elements_;
+  once.register_limit_ = std::min(most_registers, most_folded_registers + weight_bytes_ / 2);
   once.node_ = node_;
   for (std::size_t i = 0; i < node_->inputs.size(); ++i) {
     if (has(i)) once.tensors_.try_emplace(node_->inputs[i], in(i));
@@ -254,7 +262,7 @@ void NodeLowering::define(std::size_t output, Tensor tensor) {
   tensors_[node_->outputs[output]] = std::move(tensor);
 }
 
-Tensor NodeLowering::ordered(const Tensor& from, Dims dims, const Order& order) const {
+Tensor NodeLowering::ordered(const Tensor& from, Dims dims, const Order& order) {
   Tensor to{.dims = std::move(dims), .element = from.element};
   if (!from.known()) {
     to.refs.reserve(order.size());
@@ -264,6 +272,7 @@ Tensor NodeLowering::ordered(const Tensor& from, Dims dims, const Order& order) 
   std::visit(
       [&](const auto& values) {
         std::remove_cvref_t<decltype(values)> placed;
+        charge(order.size() * (sizeof(placed[0]) / sizeof(float) - 1));  // one each is charged
         placed.reserve(order.size());
         for (const std::uint32_t i : order) placed.push_back(values[i]);
         to.held = std::make_shared<const Values>(std::move(placed));

@@ -20,9 +20,12 @@
 
 namespace kaspar::nodes {
 
-inline constexpr std::size_t most_elements = std::size_t{1} << 25;   // made by all nodes together
+/// Of 4 bytes, made by all nodes together; a model may make four times its weights besides.
+inline constexpr std::size_t most_elements = std::size_t{1} << 24;
 inline constexpr std::size_t most_unrolled = 100'000;                // nodes of branches and loops
 inline constexpr std::size_t most_registers = std::size_t{1} << 22;  // of 64 bytes
+/// To compute one node of constants; besides as many as its weights may need.
+inline constexpr std::size_t most_folded_registers = std::size_t{1} << 20;
 
 /// Thrown by what refuses; `compile` returns the issue.
 struct LoweringRefused {
@@ -31,7 +34,8 @@ struct LoweringRefused {
 
 class NodeLowering {
  public:
-  explicit NodeLowering(std::int64_t opset) : opset_(opset) {}
+  /// `weight_bytes`: of the graph's constants.
+  NodeLowering(std::int64_t opset, std::size_t weight_bytes);
 
   // --- refusals -------------------------------------------------------------------------------
   [[noreturn]] void refuse(DiagnosticCode code, std::string message, std::string help = {}) const;
@@ -39,10 +43,11 @@ class NodeLowering {
   [[noreturn]] void unsupported(std::string_view what, std::string_view help = {}) const;
   /// K0405: the model contradicts itself.
   [[noreturn]] void damaged(std::string_view why) const;
-  /// Counts elements against `most_elements`: K0407.
+  /// Counts elements of 4 bytes, or as much work, against the limit: K0407.
   void charge(std::size_t elements);
   /// Counts nodes of branches and loops against `most_unrolled`: K0407.
   void count_unrolled(std::size_t nodes);
+  [[nodiscard]] std::size_t element_limit() const { return element_limit_; }
   /// How many elements a shape has, which are charged.
   std::size_t checked_size(const Dims& dims);
 
@@ -122,7 +127,7 @@ class NodeLowering {
   std::int32_t failure(std::string message);
 
   // --- placing elements -----------------------------------------------------------------------
-  [[nodiscard]] Tensor ordered(const Tensor& from, Dims dims, const Order& order) const;
+  [[nodiscard]] Tensor ordered(const Tensor& from, Dims dims, const Order& order);
   Tensor reshaped(const Tensor& from, Dims dims);
   /// Elements of `dims` in the order of an odometer over counts[], each digit d of which moves by
   /// stride[d], from `start`.
@@ -145,6 +150,9 @@ class NodeLowering {
   std::int64_t opset_;
   const GraphNode* node_ = nullptr;
   std::map<std::string, Tensor, std::less<>> tensors_;
+  std::size_t weight_bytes_;
+  std::size_t element_limit_;
+  std::size_t register_limit_;
   std::size_t elements_ = 0;
   std::size_t unrolled_ = 0;
   Program program_;

@@ -1,450 +1,565 @@
 #include "nodes/model/onnx_file.hpp"
 
-#include <fcntl.h>
 #include <fmt/core.h>
 #include <onnx-ml.pb.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
-#include <cerrno>
+#include <cctype>
 #include <cstring>
-#include <filesystem>
-#include <limits>
-#include <optional>
-#include <set>
-#include <system_error>
+#include <span>
+#include <string_view>
+#include <unordered_set>
 #include <utility>
+#include <vector>
 
+#include "nodes/model/file_bytes.hpp"
+#include "nodes/model/memory_meter.hpp"
 #include "nodes/model/onnx_wire.hpp"
+#include "nodes/model/operators.hpp"
+#include "nodes/model/weight_reader.hpp"
 
 namespace kaspar::nodes {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "raw_data is little-endian");
+constexpr std::uint64_t largest_model = std::uint64_t{2} << 30;  // with its weights
+constexpr std::uint64_t most_nodes = 1'000'000;
+constexpr std::uint64_t most_names = 4 * most_nodes;
+constexpr std::uint64_t most_ports = 10'000;
+constexpr std::size_t most_depth = 8;                 // of graphs in graphs
+constexpr std::uint64_t most_text_bytes = 64u << 10;  // of a name, or of what describes a port
+constexpr std::int64_t oldest_opset = 7;
+constexpr std::int64_t newest_opset = 25;
+constexpr std::int64_t newest_ml_opset = 5;
+constexpr std::string_view ml_domain = "ai.onnx.ml";
 
-constexpr std::size_t largest_file = std::size_t{128} << 20;   // the .onnx file
-constexpr std::size_t largest_weights = std::size_t{1} << 30;  // all tensors together
-constexpr std::size_t most_wire_fields = 500'000;
-constexpr std::size_t most_nodes = 100'000;
-constexpr int most_dimensions = 16;
-constexpr std::size_t most_depth = 8;  // of graphs in graphs
+FileRefused damaged() { return {"it is damaged or no ONNX file"}; }
 
-struct Refused {
-  std::string reason;
-  std::string help = {};
+std::string type_name(std::int32_t data_type) {
+  std::string name = onnx::TensorProto::DataType_Name(data_type);
+  if (name.empty()) return fmt::format("data type {}", data_type);
+  std::ranges::transform(name, name.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (name == "float") return "float32";
+  return name == "double" ? "float64" : name;
+}
+
+/// Where the parts of the graph lie in the file.
+struct GraphParts {
+  std::vector<ByteRange> graphs;
+  std::vector<ByteRange> initializers;
+  std::vector<ByteRange> inputs;
+  std::vector<ByteRange> outputs;
+  std::uint64_t nodes = 0;
 };
-
-class Descriptor {
- public:
-  explicit Descriptor(int descriptor) : descriptor_(descriptor) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  [[nodiscard]] int get() const { return descriptor_; }
-
- private:
-  int descriptor_;
-};
-
-/// Bytes [offset, offset + length) of a regular file; the whole file if there is no length.
-std::string read_file(const std::string& path, std::size_t offset,
-                      std::optional<std::size_t> length, std::size_t largest) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.get() < 0) {
-    throw Refused{
-        errno == ENOENT ? "there is no such file" : std::generic_category().message(errno),
-        "paths are relative to the pipeline file"};
-  }
-  struct stat status = {};
-  if (::fstat(file.get(), &status) != 0) throw Refused{std::generic_category().message(errno)};
-  if (!S_ISREG(status.st_mode)) throw Refused{"it is not a regular file"};
-  const auto size = static_cast<std::size_t>(status.st_size);
-  if (offset > size) throw Refused{fmt::format("`{}` ends before offset {}", path, offset)};
-  const std::size_t wanted = length.value_or(size - offset);
-  if (wanted > size - offset) {
-    throw Refused{
-        fmt::format("`{}` has {} bytes, {} are wanted from offset {}", path, size, wanted, offset)};
-  }
-  if (wanted > largest) {
-    throw Refused{fmt::format("{} bytes are more than the {} that are taken", wanted, largest)};
-  }
-  std::string bytes(wanted, '\0');
-  std::size_t done = 0;
-  while (done < wanted) {
-    const ssize_t got =
-        ::pread(file.get(), bytes.data() + done, wanted - done, static_cast<off_t>(offset + done));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw Refused{std::generic_category().message(errno)};
-    if (got == 0) throw Refused{"it ended while it was read"};
-    done += static_cast<std::size_t>(got);
-  }
-  return bytes;
-}
-
-std::size_t parse_size(const std::string& text, const char* what) {
-  if (text.empty() || text.size() > 18 ||
-      text.find_first_not_of("0123456789") != std::string::npos) {
-    throw Refused{fmt::format("its external data has a bad {}: `{}`", what, text.substr(0, 40))};
-  }
-  return std::stoull(text);
-}
-
-std::optional<Element> element_of(std::int32_t data_type) {
-  using Data = onnx::TensorProto;
-  switch (data_type) {
-    case Data::FLOAT:
-      return Element::F32;
-    case Data::DOUBLE:
-      return Element::F64;
-    case Data::INT64:
-    case Data::INT32:
-    case Data::INT16:
-    case Data::INT8:
-    case Data::UINT32:
-    case Data::UINT16:
-    case Data::UINT8:
-      return Element::I64;
-    case Data::BOOL:
-      return Element::Bool;
-    case Data::STRING:
-      return Element::String;
-    default:
-      return std::nullopt;
-  }
-}
 
 class Reader {
  public:
-  explicit Reader(const std::string& path) : path_(path) {}
+  Reader(const std::string& path, std::uint64_t budget, UnknownOperators unknown)
+      : file_(path),
+        unknown_(unknown),
+        weights_memory_(std::min(budget, largest_model)),
+        // A node takes some 250 bytes; of 40 MB of hostile ones no more than that is made.
+        structure_memory_((std::uint64_t{64} << 20) + 6 * file_.size()),
+        weights_(path, file_, weights_memory_) {
+    if (file_.size() > std::min(budget, largest_model)) {
+      throw FileRefused{
+          .reason = fmt::format("it has {}, and may take {}", bytes_text(file_.size()),
+                                bytes_text(std::min(budget, largest_model))),
+          .help = "give the run a larger `memory_budget` below `[run]` in the profile",
+          .code = DiagnosticCode::K0407};
+    }
+  }
 
   Graph read() {
-    const std::string bytes = read_file(path_, 0, std::nullopt, largest_file);
-    const auto fields = count_wire_fields(bytes);
-    onnx::ModelProto model;
-    if (!fields) throw Refused{"it is damaged or no ONNX file"};
-    if (*fields > most_wire_fields) {
-      throw Refused{fmt::format("it has more than {} parts", most_wire_fields)};
-    }
-    if (!model.ParseFromString(bytes)) throw Refused{"it is damaged or no ONNX file"};
-    if (!model.has_graph()) throw Refused{"it has no graph"};
     Graph graph;
-    for (const auto& opset : model.opset_import()) {
-      if (opset.domain().empty() || opset.domain() == "ai.onnx") graph.opset = opset.version();
+    graph.origin.file_bytes = file_.size();
+    const GraphParts parts = read_model(graph);
+    if (parts.graphs.empty()) throw FileRefused{"it has no graph"};
+    if (parts.inputs.empty()) throw FileRefused{"it has no input"};
+    if (parts.outputs.empty()) throw FileRefused{"it has no output"};
+    read_ports(parts, graph);
+    check_nodes(parts, graph);
+    read_initializers(parts, graph);
+    graph.nodes.reserve(parts.nodes);
+    for (const ByteRange& part : parts.graphs) {
+      WireReader wire(file_, part);
+      for (WireField field; wire.next(field);) {
+        if (field.holds(onnx::GraphProto::kNodeFieldNumber)) {
+          graph.nodes.push_back(read_node(field.bytes));
+        }
+      }
     }
-    read_graph(model.graph(), graph);
-    // Models of trees alone may name the version of ai.onnx.ml only.
-    const bool own = std::ranges::any_of(
-        graph.nodes, [](const GraphNode& node) { return !node.op.contains('.'); });
-    if (own && graph.opset < 1) throw Refused{"it names no version of ONNX's operators"};
-    graph.bytes = weights_;
+    graph.bytes = weights_memory_.taken() + list_bytes_;
+    graph.origin.outside_bytes = weights_.outside_bytes();
     return graph;
   }
 
  private:
-  void read_graph(const onnx::GraphProto& proto, Graph& graph) {
-    read_content(proto, graph);
-    for (const auto& input : proto.input()) {
-      if (!graph.initializers.contains(input.name())) graph.inputs.push_back(read_port(input));
+  // --- the file as a whole ----------------------------------------------------------------------
+
+  GraphParts read_model(Graph& graph) {
+    using Model = onnx::ModelProto;
+    GraphParts parts;
+    WireReader wire(file_, {0, file_.size()});
+    for (WireField field; wire.next(field);) {
+      if (field.holds(Model::kGraphFieldNumber)) {
+        parts.graphs.push_back(field.bytes);
+        find_parts(field.bytes, parts);
+      } else if (field.holds(Model::kOpsetImportFieldNumber)) {
+        const auto opset = parsed<onnx::OperatorSetIdProto>(field.bytes);
+        const bool own = opset.domain().empty();
+        structure_memory_.take(200);
+        graph.origin.opsets[own ? "ai.onnx" : opset.domain()] = opset.version();
+      } else if (field.number == Model::kIrVersionFieldNumber) {
+        graph.origin.ir_version = static_cast<std::int64_t>(field.value);
+      } else if (field.holds(Model::kProducerNameFieldNumber)) {
+        graph.origin.producer = short_text(field.bytes);
+      } else if (field.holds(Model::kProducerVersionFieldNumber)) {
+        graph.origin.producer_version = short_text(field.bytes);
+      }
     }
-    for (const auto& output : proto.output()) {
-      GraphPort port;
-      port.name = output.name();
-      port.data_type = output.type().tensor_type().elem_type();
-      port.element = element_of(port.data_type);
-      graph.outputs.push_back(std::move(port));
-    }
-    if (graph.inputs.empty()) throw Refused{"it has no input"};
-    if (graph.outputs.empty()) throw Refused{"it has no output"};
-    check_names(graph);
+    const auto own = graph.origin.opsets.find("ai.onnx");
+    graph.opset = own == graph.origin.opsets.end() ? 0 : own->second;
+    return parts;
   }
 
-  /// `outside`: what the graphs around this one define before it.
-  static void check_names(const Graph& graph,
-                          std::vector<const std::set<std::string_view>*> outside = {}) {
-    std::set<std::string_view> known;
-    const auto is_known = [&](const std::string& name) {
-      return known.contains(name) ||
-             std::ranges::any_of(outside, [&](const auto* names) { return names->contains(name); });
-    };
-    outside.push_back(&known);
-    for (const auto& [name, tensor] : graph.initializers) known.insert(name);
-    for (const GraphPort& input : graph.inputs) {
-      if (!known.insert(input.name).second) {
-        throw Refused{fmt::format("it defines `{}` twice", input.name)};
-      }
-    }
-    for (const GraphNode& node : graph.nodes) {
-      for (const std::string& name : node.inputs) {
-        if (!name.empty() && !is_known(name)) {
-          throw Refused{fmt::format("node `{}` reads `{}`, which nothing before it defines",
-                                    node.name, name)};
-        }
-      }
-      for (const auto& [name, attribute] : node.attributes) {
-        if (attribute.graph != nullptr) check_names(*attribute.graph, outside);
-      }
-      for (const std::string& name : node.outputs) {
-        if (!name.empty() && !known.insert(name).second) {
-          throw Refused{fmt::format("it defines `{}` twice", name)};
-        }
-      }
-    }
-    for (const GraphPort& output : graph.outputs) {
-      if (!is_known(output.name)) {
-        throw Refused{fmt::format("nothing defines its output `{}`", output.name)};
+  void find_parts(ByteRange message, GraphParts& parts) {
+    using Proto = onnx::GraphProto;
+    WireReader wire(file_, message);
+    for (WireField field; wire.next(field);) {
+      if (field.type != WireType::Bytes) continue;
+      switch (field.number) {
+        case Proto::kNodeFieldNumber:
+          if (++parts.nodes > most_nodes) {
+            throw FileRefused{fmt::format("it has more than {} nodes", most_nodes)};
+          }
+          break;
+        case Proto::kInitializerFieldNumber:
+          structure_memory_.take(200);
+          parts.initializers.push_back(field.bytes);
+          break;
+        case Proto::kSparseInitializerFieldNumber:
+          throw FileRefused{"it has sparse weights"};
+        case Proto::kInputFieldNumber:
+          structure_memory_.take(200);
+          parts.inputs.push_back(field.bytes);
+          break;
+        case Proto::kOutputFieldNumber:
+          parts.outputs.push_back(field.bytes);
+          if (parts.outputs.size() > most_ports) throw FileRefused{"it has too many outputs"};
+          break;
+        default:
+          break;
       }
     }
   }
 
-  static GraphPort read_port(const onnx::ValueInfoProto& proto) {
-    if (!proto.type().has_tensor_type() || !proto.type().tensor_type().has_shape()) {
-      throw Refused{fmt::format("its input `{}` is no tensor with a shape", proto.name())};
+  // --- names and operators, before anything is made ----------------------------------------------
+
+  /// Names are compared by hashes of 64 bits: a million of them take 40 MB so.
+  void define(std::string_view name) {
+    if (!known_.insert(std::hash<std::string_view>{}(name)).second) {
+      throw FileRefused{fmt::format("it defines `{}` twice", name)};
     }
+    if (known_.size() > most_names) throw FileRefused{"it defines too many names"};
+  }
+  [[nodiscard]] bool defined(std::string_view name) const {
+    return known_.contains(std::hash<std::string_view>{}(name));
+  }
+
+  void read_ports(const GraphParts& parts, Graph& graph) {
+    for (const ByteRange& part : parts.initializers) define(tensor_name(part));
+    for (const ByteRange& part : parts.inputs) {
+      const auto proto = parsed<onnx::ValueInfoProto>(part);
+      if (defined(proto.name())) {  // old files list initializers among the inputs
+        const bool again = std::ranges::any_of(
+            graph.inputs, [&](const GraphPort& port) { return port.name == proto.name(); });
+        if (again) throw FileRefused{fmt::format("it defines `{}` twice", proto.name())};
+        continue;
+      }
+      define(proto.name());
+      graph.inputs.push_back(read_port(proto));
+      if (!proto.type().has_tensor_type() || !proto.type().tensor_type().has_shape()) {
+        throw FileRefused{fmt::format("its input `{}` is no tensor with a shape", proto.name())};
+      }
+      if (graph.inputs.size() > most_ports) throw FileRefused{"it has too many inputs"};
+    }
+    if (graph.inputs.empty()) throw FileRefused{"it has no input"};
+    for (const ByteRange& part : parts.outputs) {
+      graph.outputs.push_back(read_port(parsed<onnx::ValueInfoProto>(part)));
+    }
+  }
+
+  GraphPort read_port(const onnx::ValueInfoProto& proto) {
+    structure_memory_.take(400);
     const auto& type = proto.type().tensor_type();
     GraphPort port{.name = proto.name(),
                    .data_type = type.elem_type(),
                    .element = element_of(type.elem_type()),
                    .dims = {}};
-    if (type.shape().dim_size() > most_dimensions) {
-      throw Refused{fmt::format("its input `{}` has too many dimensions", proto.name())};
+    if (static_cast<std::size_t>(type.shape().dim_size()) > most_dimensions) {
+      throw FileRefused{fmt::format("`{}` has too many dimensions", proto.name())};
     }
     for (const auto& dim : type.shape().dim()) {
       port.dims.push_back(dim.has_dim_value() && dim.dim_value() > 0 ? dim.dim_value() : -1);
     }
+    port.tensor = proto.type().has_tensor_type();
+    if (port.tensor) {
+      port.type = type_name(type.elem_type());
+    } else if (proto.type().has_sequence_type()) {
+      port.type =
+          proto.type().sequence_type().elem_type().has_map_type() ? "sequence of maps" : "sequence";
+    } else {
+      port.type = proto.type().has_map_type() ? "map" : "of another type";
+    }
     return port;
   }
 
-  /// A branch, or a loop's turn.
-  std::shared_ptr<const Graph> read_inner(const onnx::GraphProto& proto) {
-    if (++depth_ > most_depth) throw Refused{"its graphs are nested too deep"};
-    Graph graph;
-    read_content(proto, graph);
-    for (const auto& input : proto.input()) {
-      if (!graph.initializers.contains(input.name()))
-        graph.inputs.push_back({.name = input.name(), .dims = {}});
+  std::string tensor_name(ByteRange message) {
+    std::string name;
+    WireReader wire(file_, message);
+    for (WireField field; wire.next(field);) {
+      if (field.holds(onnx::TensorProto::kNameFieldNumber)) name = short_text(field.bytes);
     }
-    for (const auto& output : proto.output())
-      graph.outputs.push_back({.name = output.name(), .dims = {}});
-    --depth_;
+    return name;
+  }
+
+  /// A node without its attributes.
+  GraphNode read_outline(ByteRange message) {
+    using Proto = onnx::NodeProto;
+    GraphNode node;
+    std::string domain;
+    WireReader wire(file_, message);
+    for (WireField field; wire.next(field);) {
+      if (field.type != WireType::Bytes) continue;
+      switch (field.number) {
+        case Proto::kInputFieldNumber:
+        case Proto::kOutputFieldNumber:
+          // Of what a hostile one may say; none is kept before all are checked.
+          if (node.inputs.size() + node.outputs.size() > most_node_names) {
+            throw FileRefused{"a node of it has too many inputs"};
+          }
+          (field.number == Proto::kInputFieldNumber ? node.inputs : node.outputs)
+              .push_back(short_text(field.bytes));
+          break;
+        case Proto::kNameFieldNumber:
+          node.name = short_text(field.bytes);
+          break;
+        case Proto::kOpTypeFieldNumber:
+          node.op = short_text(field.bytes);
+          break;
+        case Proto::kDomainFieldNumber:
+          domain = short_text(field.bytes);
+          break;
+        default:
+          break;
+      }
+    }
+    if (node.name.empty() && !node.outputs.empty()) node.name = node.outputs.front();
+    if (node.op.empty()) {
+      throw FileRefused{fmt::format("its node `{}` names no operator", node.name)};
+    }
+    if (!domain.empty() && domain != "ai.onnx") node.op = domain + "." + node.op;
+    return node;
+  }
+
+  struct Domains {
+    bool own = false;
+    bool ml = false;
+  };
+
+  /// `inside`: what the graph inside another one defines by itself; null: this is the outer one.
+  void check_node(ByteRange message, Domains& used, std::vector<std::uint64_t>* inside,
+                  std::size_t depth) {
+    const GraphNode node = read_outline(message);
+    for (const std::string& name : node.inputs) {
+      if (name.empty() || defined(name)) continue;
+      throw FileRefused{
+          fmt::format("node `{}` reads `{}`, which nothing before it defines", node.name, name)};
+    }
+    for (const ByteRange& inner : inner_graphs(message, node)) check_inner(inner, used, depth + 1);
+    for (const std::string& name : node.outputs) {
+      if (name.empty()) continue;
+      if (inside == nullptr) {
+        define(name);
+      } else {
+        define_inside(name, *inside);
+      }
+    }
+    used.own = used.own || !node.op.contains('.');
+    used.ml = used.ml || node.op.starts_with(ml_domain);
+    if (unknown_ == UnknownOperators::Refused && find_operator(node.op) == nullptr) {
+      throw FileRefused{.reason = unsupported_text(node),
+                        .help = unsupported_help,
+                        .code = DiagnosticCode::K0404};
+    }
+  }
+
+  void define_inside(std::string_view name, std::vector<std::uint64_t>& inside) {
+    const std::uint64_t hash = std::hash<std::string_view>{}(name);
+    if (known_.insert(hash).second) inside.push_back(hash);
+    if (known_.size() > most_names) throw FileRefused{"it defines too many names"};
+  }
+
+  static bool has_graphs(const GraphNode& node) {
+    return node.op == "If" || node.op == "Loop" || node.op == "Scan";
+  }
+
+  std::vector<ByteRange> inner_graphs(ByteRange message, const GraphNode& node) {
+    std::vector<ByteRange> graphs;
+    if (!has_graphs(node)) return graphs;
+    WireReader attributes(file_, message);
+    for (WireField attribute; attributes.next(attribute);) {
+      if (!attribute.holds(onnx::NodeProto::kAttributeFieldNumber)) continue;
+      WireReader wire(file_, attribute.bytes);
+      for (WireField field; wire.next(field);) {
+        if (!field.holds(onnx::AttributeProto::kGFieldNumber)) continue;
+        structure_memory_.take(200);
+        graphs.push_back(field.bytes);
+      }
+    }
+    return graphs;
+  }
+
+  /// A branch, or a loop's turn. What it defines is known inside only.
+  void check_inner(ByteRange message, Domains& used, std::size_t depth) {
+    if (depth > most_depth) throw FileRefused{"its graphs are nested too deep"};
+    GraphParts parts;
+    find_parts(message, parts);
+    inner_nodes_ += parts.nodes;
+    if (inner_nodes_ > most_nodes) {
+      throw FileRefused{fmt::format("it has more than {} nodes", most_nodes)};
+    }
+    std::vector<std::uint64_t> inside;
+    for (const ByteRange& part : parts.initializers) define_inside(tensor_name(part), inside);
+    for (const ByteRange& part : parts.inputs) define_inside(port_name(part), inside);
+    WireReader wire(file_, message);
+    for (WireField field; wire.next(field);) {
+      if (field.holds(onnx::GraphProto::kNodeFieldNumber)) {
+        check_node(field.bytes, used, &inside, depth);
+      }
+    }
+    for (const ByteRange& part : parts.outputs) {
+      const std::string name = port_name(part);
+      if (!defined(name)) {
+        throw FileRefused{fmt::format("nothing defines the output `{}` of a graph in it", name)};
+      }
+    }
+    for (const std::uint64_t hash : inside) known_.erase(hash);
+  }
+
+  std::string port_name(ByteRange message) {
+    std::string name;
+    WireReader wire(file_, message);
+    for (WireField field; wire.next(field);) {
+      if (field.holds(onnx::ValueInfoProto::kNameFieldNumber)) name = short_text(field.bytes);
+    }
+    return name;
+  }
+
+  void check_nodes(const GraphParts& parts, const Graph& graph) {
+    Domains used;
+    for (const ByteRange& part : parts.graphs) {
+      WireReader wire(file_, part);
+      for (WireField field; wire.next(field);) {
+        if (field.holds(onnx::GraphProto::kNodeFieldNumber)) {
+          check_node(field.bytes, used, nullptr, 0);
+        }
+      }
+    }
+    for (const GraphPort& output : graph.outputs) {
+      if (!defined(output.name)) {
+        throw FileRefused{fmt::format("nothing defines its output `{}`", output.name)};
+      }
+    }
+    // Models of trees alone may name the version of ai.onnx.ml only.
+    if (used.own) check_version(graph, "ai.onnx", oldest_opset, newest_opset);
+    if (used.ml) check_version(graph, std::string(ml_domain), 1, newest_ml_opset);
+    known_ = {};
+  }
+
+  static void check_version(const Graph& graph, const std::string& domain, std::int64_t oldest,
+                            std::int64_t newest) {
+    const auto found = graph.origin.opsets.find(domain);
+    if (found == graph.origin.opsets.end()) {
+      throw FileRefused{fmt::format("it names no version of the operators of `{}`", domain)};
+    }
+    if (found->second >= oldest && found->second <= newest) return;
+    throw FileRefused{
+        .reason = fmt::format("the model uses version {} of the operators of `{}`, and {} to {} "
+                              "are executed",
+                              found->second, domain, oldest, newest),
+        .help = fmt::format("export it again with one of these, `opset_version={}` or the like",
+                            std::min<std::int64_t>(newest, 20)),
+        .code = DiagnosticCode::K0404};
+  }
+
+  // --- what is kept -----------------------------------------------------------------------------
+
+  void read_initializers(const GraphParts& parts, Graph& graph) {
+    for (const ByteRange& part : parts.initializers) {
+      Tensor tensor = weights_.read(part);
+      graph.initializers.emplace(tensor_name(part), std::move(tensor));
+    }
+  }
+
+  /// As checked by `check_inner`.
+  std::shared_ptr<const Graph> read_inner(ByteRange message) {
+    GraphParts parts;
+    find_parts(message, parts);
+    Graph graph;
+    read_initializers(parts, graph);
+    for (const auto& [from, to] :
+         {std::pair{&parts.inputs, &graph.inputs}, {&parts.outputs, &graph.outputs}}) {
+      for (const ByteRange& part : *from) {
+        structure_memory_.take(400);
+        GraphPort port{.name = port_name(part), .dims = {}};
+        const bool is_input = to == &graph.inputs;
+        if (is_input && graph.initializers.contains(port.name)) continue;
+        to->push_back(std::move(port));
+      }
+    }
+    WireReader wire(file_, message);
+    for (WireField field; wire.next(field);) {
+      if (field.holds(onnx::GraphProto::kNodeFieldNumber)) {
+        graph.nodes.push_back(read_node(field.bytes));
+      }
+    }
     return std::make_shared<const Graph>(std::move(graph));
   }
 
-  /// Weights and nodes.
-  void read_content(const onnx::GraphProto& proto, Graph& graph) {
-    if (proto.sparse_initializer_size() != 0) throw Refused{"it has sparse weights"};
-    nodes_ += static_cast<std::size_t>(proto.node_size());
-    if (nodes_ > most_nodes) throw Refused{fmt::format("it has more than {} nodes", most_nodes)};
-    for (const auto& tensor : proto.initializer()) {
-      if (!graph.initializers.emplace(tensor.name(), read_tensor(tensor)).second) {
-        throw Refused{fmt::format("it defines `{}` twice", tensor.name())};
+  GraphNode read_node(ByteRange message) {
+    GraphNode node = read_outline(message);
+    structure_memory_.take(sizeof(GraphNode) + node.name.size() + node.op.size());
+    for (const auto* names : {&node.inputs, &node.outputs}) {
+      for (const std::string& name : *names) {
+        structure_memory_.take(sizeof(std::string) + name.size());
       }
     }
-    for (const auto& node : proto.node()) graph.nodes.push_back(read_node(node));
-  }
-
-  GraphNode read_node(const onnx::NodeProto& proto) {
-    GraphNode node;
-    const bool own = proto.domain().empty() || proto.domain() == "ai.onnx";
-    node.op = own ? proto.op_type() : proto.domain() + "." + proto.op_type();
-    node.name = proto.name();
-    node.inputs.assign(proto.input().begin(), proto.input().end());
-    node.outputs.assign(proto.output().begin(), proto.output().end());
-    if (node.name.empty() && !node.outputs.empty()) node.name = node.outputs.front();
-    for (const auto& from : proto.attribute()) {
-      Attribute to;
-      to.integer = from.i();
-      to.number = from.f();
-      to.text = from.s();
-      to.integers.assign(from.ints().begin(), from.ints().end());
-      to.numbers.assign(from.floats().begin(), from.floats().end());
-      to.texts.assign(from.strings().begin(), from.strings().end());
-      if (from.has_t()) {
-        to.tensor = read_tensor(from.t());
-      }
-      if (from.has_g()) to.graph = read_inner(from.g());
-      node.attributes.emplace(from.name(), std::move(to));
+    WireReader wire(file_, message);
+    for (WireField field; wire.next(field);) {
+      if (field.holds(onnx::NodeProto::kAttributeFieldNumber)) read_attribute(field.bytes, node);
     }
     return node;
   }
 
-  Tensor read_tensor(const onnx::TensorProto& proto) {
-    Tensor tensor;
-    if (proto.dims_size() > most_dimensions) throw refuse(proto, "has too many dimensions");
-    std::size_t count = 1;
-    bool empty = false;
-    for (const std::int64_t dim : proto.dims()) {
-      if (dim < 0) throw refuse(proto, "has a negative dimension");
-      tensor.dims.push_back(dim);
-      if (dim == 0) empty = true;
-    }
-    if (empty) count = 0;
-    for (const std::int64_t dim : proto.dims()) {
-      if (empty) break;
-      if (static_cast<std::size_t>(dim) > largest_weights / count) {
-        throw refuse(proto, "is too large");
-      }
-      count *= static_cast<std::size_t>(dim);
-    }
-    // Eight bytes an element is what an integer takes here; a half-filled budget cannot overflow.
-    if (count > (largest_weights - weights_) / 8) throw refuse(proto, "is too large");
-    if (proto.has_segment()) throw refuse(proto, "comes in segments");
-
-    const bool external = proto.data_location() == onnx::TensorProto::EXTERNAL;
-    std::string outside;
-    const std::string* raw = nullptr;
-    if (external) {
-      outside = read_external(proto);
-      raw = &outside;
-    } else if (proto.has_raw_data()) {
-      raw = &proto.raw_data();
-    }
-    using Data = onnx::TensorProto;
-    switch (proto.data_type()) {
-      case Data::FLOAT:
-        fill<float, float>(proto, tensor, raw, proto.float_data(), count);
-        break;
-      case Data::DOUBLE:
-        fill<double, double>(proto, tensor, raw, proto.double_data(), count);
-        break;
-      case Data::INT64:
-        fill<std::int64_t, std::int64_t>(proto, tensor, raw, proto.int64_data(), count);
-        break;
-      case Data::INT32:
-        fill<std::int32_t, std::int64_t>(proto, tensor, raw, proto.int32_data(), count);
-        break;
-      case Data::INT16:
-        fill<std::int16_t, std::int64_t>(proto, tensor, raw, proto.int32_data(), count);
-        break;
-      case Data::INT8:
-        fill<std::int8_t, std::int64_t>(proto, tensor, raw, proto.int32_data(), count);
-        break;
-      case Data::UINT16:
-        fill<std::uint16_t, std::int64_t>(proto, tensor, raw, proto.int32_data(), count);
-        break;
-      case Data::UINT8:
-        fill<std::uint8_t, std::int64_t>(proto, tensor, raw, proto.int32_data(), count);
-        break;
-      case Data::UINT32:
-        fill<std::uint32_t, std::int64_t>(proto, tensor, raw, proto.uint64_data(), count);
-        break;
-      case Data::BOOL:
-        fill<std::uint8_t, float>(proto, tensor, raw, proto.int32_data(), count);
-        break;
-      case Data::STRING:
-        fill_strings(proto, tensor, count);
-        break;
-      default:
-        throw refuse(
-            proto, fmt::format("has the data type {}, which is not supported", proto.data_type()));
-    }
-    tensor.element = element_of(proto.data_type()).value();
-    weights_ += count * 8;
-    return tensor;
-  }
-
-  template <class Stored, class To, class Field>
-  static void fill(const onnx::TensorProto& proto, Tensor& tensor, const std::string* raw,
-                   const Field& field, std::size_t count) {
-    const std::size_t held =
-        raw != nullptr ? raw->size() : static_cast<std::size_t>(field.size()) * sizeof(Stored);
-    if (held != count * sizeof(Stored)) {
-      throw refuse(proto, fmt::format("holds {} bytes where its shape wants {}", held,
-                                      count * sizeof(Stored)));
-    }
-    std::vector<To> to(count);
-    const bool flags = proto.data_type() == onnx::TensorProto::BOOL;
-    for (std::size_t i = 0; i < count; ++i) {
-      Stored value{};
-      if (raw != nullptr) {
-        std::memcpy(&value, raw->data() + i * sizeof(Stored), sizeof(Stored));
-      } else {
-        value = static_cast<Stored>(field.Get(static_cast<int>(i)));
-      }
-      to[i] = static_cast<To>(flags ? static_cast<Stored>(value != 0) : value);
-    }
-    tensor.held = std::make_shared<const Values>(std::move(to));
-  }
-
-  void fill_strings(const onnx::TensorProto& proto, Tensor& tensor, std::size_t count) {
-    if (static_cast<std::size_t>(proto.string_data_size()) != count) {
-      throw refuse(proto, fmt::format("holds {} strings where its shape wants {}",
-                                      proto.string_data_size(), count));
-    }
-    std::vector<std::string> to(proto.string_data().begin(), proto.string_data().end());
-    for (const std::string& value : to) weights_ += value.size() + sizeof(std::string);
-    tensor.held = std::make_shared<const Values>(std::move(to));
-  }
-
-  std::string read_external(const onnx::TensorProto& proto) const {
-    namespace fs = std::filesystem;
-    std::string location;
-    std::size_t offset = 0;
-    std::optional<std::size_t> length;
-    for (const auto& entry : proto.external_data()) {
-      if (entry.key() == "location") location = entry.value();
-      if (entry.key() == "offset") offset = parse_size(entry.value(), "offset");
-      if (entry.key() == "length") length = parse_size(entry.value(), "length");
-    }
-    const fs::path relative = fs::path(location).lexically_normal();
-    if (location.empty() || location.find('\0') != std::string::npos || relative == ".") {
-      throw refuse(proto, "names no file for its external data");
-    }
-    const auto outside = [&](std::string_view how) {
-      return refuse(proto, fmt::format("is in `{}`, {} the model's folder", location, how),
-                    "weights are read only from the folder that the model is in");
+  /// What no executed operator has is passed over: it is never parsed.
+  void read_attribute(ByteRange message, GraphNode& node) {
+    using Proto = onnx::AttributeProto;
+    std::string name;
+    Attribute to;
+    std::uint64_t taken = 0;
+    const auto take = [&](std::uint64_t bytes) {
+      structure_memory_.take(bytes);
+      taken += bytes;
     };
-    if (relative.is_absolute() || *relative.begin() == "..") throw outside("outside");
-    std::error_code error;
-    const fs::path model = fs::canonical(path_, error);
-    if (error) throw Refused{error.message()};
-    // Both the folder where the file was named and the one where it really is would be plausible;
-    // links must not lead out of the latter.
-    const fs::path folder = model.parent_path();
-    const fs::path file = fs::canonical(folder / relative, error);
-    if (error) {
-      throw refuse(
-          proto,
-          fmt::format("is in `{}`{}", location,
-                      error == std::errc::no_such_file_or_directory ? ", and there is no such file"
-                                                                    : ": " + error.message()),
-          fmt::format("put `{}`, which the exporter wrote, beside the model", location));
+    take(sizeof(Attribute) + 64);
+    WireReader wire(file_, message);
+    for (WireField field; wire.next(field);) {
+      switch (field.number) {
+        case Proto::kNameFieldNumber:
+          if (field.type == WireType::Bytes) name = short_text(field.bytes);
+          break;
+        case Proto::kFFieldNumber:
+          to.number = std::bit_cast<float>(static_cast<std::uint32_t>(field.value));
+          break;
+        case Proto::kIFieldNumber:
+          to.integer = static_cast<std::int64_t>(field.value);
+          break;
+        case Proto::kSFieldNumber:
+          if (field.type == WireType::Bytes) to.text = short_text(field.bytes);
+          break;
+        case Proto::kTFieldNumber:
+          if (field.type == WireType::Bytes) to.tensor = weights_.read(field.bytes);
+          break;
+        case Proto::kGFieldNumber:
+          if (field.type == WireType::Bytes && has_graphs(node)) to.graph = read_inner(field.bytes);
+          break;
+        case Proto::kFloatsFieldNumber:
+          if (field.type == WireType::Bytes) {
+            if (field.bytes.size() % sizeof(float) != 0) throw damaged();
+            const std::size_t held = to.numbers.size();
+            take(field.bytes.size());
+            to.numbers.resize(held + field.bytes.size() / sizeof(float));
+            file_.read(field.bytes.start,
+                       std::as_writable_bytes(std::span(to.numbers).subspan(held)));
+          } else {
+            take(sizeof(float));
+            to.numbers.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(field.value)));
+          }
+          break;
+        case Proto::kIntsFieldNumber:
+          if (field.type == WireType::Bytes) {
+            WireReader packed(file_, field.bytes);
+            while (!packed.at_end()) {
+              take(sizeof(std::int64_t));
+              to.integers.push_back(static_cast<std::int64_t>(packed.varint()));
+            }
+          } else {
+            take(sizeof(std::int64_t));
+            to.integers.push_back(static_cast<std::int64_t>(field.value));
+          }
+          break;
+        case Proto::kStringsFieldNumber: {
+          if (field.type != WireType::Bytes) throw damaged();
+          std::string text = short_text(field.bytes);
+          const std::size_t size = text.size();
+          take(to.texts.add(std::move(text)) ? size + 96 : sizeof(const std::string*));
+          break;
+        }
+        default:
+          break;
+      }
     }
-    const auto [end, unused] =
-        std::mismatch(folder.begin(), folder.end(), file.begin(), file.end());
-    if (end != folder.end()) throw outside("a link to outside");
-    try {
-      return read_file(file.string(), offset, length, largest_weights - weights_);
-    } catch (const Refused& refused) {
-      throw refuse(proto, fmt::format("is in `{}`: {}", location, refused.reason),
-                   fmt::format("export the model again, or copy all of `{}`", location));
+    if (name == "nodes_hitrates") return;  // as large as the trees, and nobody reads them
+    list_bytes_ += taken;
+    to.integers.shrink_to_fit();
+    to.numbers.shrink_to_fit();
+    if (!node.attributes.emplace(name, std::move(to)).second) {
+      throw FileRefused{fmt::format("node `{}` has the attribute `{}` twice", node.name, name)};
     }
   }
 
-  static Refused refuse(const onnx::TensorProto& proto, std::string_view why,
-                        std::string help = {}) {
-    return {fmt::format("its tensor `{}` {}", proto.name(), why), std::move(help)};
+  // --- pieces -----------------------------------------------------------------------------------
+
+  std::string short_text(ByteRange range) {
+    if (range.size() > most_text_bytes) throw FileRefused{"it has a name of more than 64 KiB"};
+    return file_.text(range);
   }
 
-  const std::string& path_;
-  std::size_t weights_ = 0;
-  std::size_t nodes_ = 0;
-  std::size_t depth_ = 0;
+  template <class Proto>
+  Proto parsed(ByteRange range) {
+    Proto proto;
+    if (!proto.ParseFromString(short_text(range))) throw damaged();
+    return proto;
+  }
+
+  static constexpr std::size_t most_node_names = 100'000;
+
+  FileBytes file_;
+  UnknownOperators unknown_;
+  MemoryMeter weights_memory_;
+  MemoryMeter structure_memory_;
+  WeightReader weights_;
+  std::unordered_set<std::uint64_t> known_;
+  std::uint64_t list_bytes_ = 0;
+  std::uint64_t inner_nodes_ = 0;
 };
 
 }  // namespace
 
-std::expected<Graph, Issue> read_onnx(const std::string& path) {
+std::expected<Graph, Issue> read_onnx(const std::string& path, std::uint64_t budget,
+                                      UnknownOperators unknown) {
   try {
-    return Reader(path).read();
-  } catch (const Refused& refused) {
+    return Reader(path, budget, unknown).read();
+  } catch (const FileRefused& refused) {
     Issue issue;
-    issue.code = DiagnosticCode::K0405;
+    issue.code = refused.code;
     issue.place.part = IssuePlace::Part::File;
-    issue.message = fmt::format("cannot use model `{}`: {}", path, refused.reason);
+    issue.message = refused.code == DiagnosticCode::K0404
+                        ? refused.reason
+                        : fmt::format("cannot use model `{}`: {}", path, refused.reason);
     issue.help = refused.help;
     return std::unexpected(std::move(issue));
   }

@@ -1,6 +1,7 @@
 // Opens ONNX files, which may come from anybody.
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <string>
 
@@ -9,9 +10,17 @@
 
 namespace kaspar::nodes {
 
-/// Reads a model and the weights beside it. Bounded in memory whatever the file holds; weights are
-/// taken only from regular files inside the model's own folder. Anything else is K0405 at the path,
-/// or K0404 for what kaspar does not execute.
-[[nodiscard]] std::expected<Graph, Issue> read_onnx(const std::string& path);
+/// `check` refuses a file with operators that are not executed as soon as it sees one; to list them
+/// all they are kept.
+enum class UnknownOperators : std::uint8_t { Refused, Kept };
+
+/// Reads a model and the weights beside it, which may take `budget` bytes together. Bounded in
+/// memory and time whatever the file holds: what is made of it is a small multiple of its size, and
+/// of none is more made than its own bounds allow. Weights are taken only from regular files
+/// inside the model's own folder. A file that is damaged or refused is K0405 at the path, an
+/// operator or version that is not executed K0404, too much memory K0407.
+[[nodiscard]] std::expected<Graph, Issue> read_onnx(
+    const std::string& path, std::uint64_t budget,
+    UnknownOperators unknown = UnknownOperators::Refused);
 
 }  // namespace kaspar::nodes

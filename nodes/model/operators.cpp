@@ -1,5 +1,7 @@
 #include "nodes/model/operators.hpp"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <vector>
 
@@ -20,6 +22,11 @@ std::span<const NamedOperator> all_operators() {
     return all;
   }();
   return sorted;
+}
+
+std::string unsupported_text(const GraphNode& node, std::string_view what) {
+  return fmt::format("operator `{}` of node `{}` is not supported{}{}", node.op, node.name,
+                     what.empty() ? "" : " ", what);
 }
 
 const NamedOperator* find_operator(std::string_view name) {

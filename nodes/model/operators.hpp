@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "nodes/model/node_lowering.hpp"
@@ -49,6 +50,10 @@ struct NamedOperator {
 [[nodiscard]] std::span<const NamedOperator> tree_operators() noexcept;
 /// ai.onnx.ml: support vector machines.
 [[nodiscard]] std::span<const NamedOperator> support_vector_operators() noexcept;
+/// What is said of a node that is not executed, and the way out.
+[[nodiscard]] std::string unsupported_text(const GraphNode& node, std::string_view what = {});
+inline constexpr const char* unsupported_help =
+    "`kaspar explain K0404` lists the operators that are";
 /// null: it is not executed.
 [[nodiscard]] const NamedOperator* find_operator(std::string_view name);
 

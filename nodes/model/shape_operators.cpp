@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <map>
 #include <numeric>
 #include <string>
 #include <type_traits>
@@ -50,8 +51,9 @@ void constant(NodeLowering& node) {
   } else if (const Attribute* word = node.attribute("value_string")) {
     out = known_tensor({}, Element::String, std::vector<std::string>{word->text});
   } else if (const Attribute* words = node.attribute("value_strings")) {
-    out = known_tensor({static_cast<std::int64_t>(words->texts.size())}, Element::String,
-                       words->texts);
+    std::vector<std::string> texts = words->texts.all();
+    out =
+        known_tensor({static_cast<std::int64_t>(texts.size())}, Element::String, std::move(texts));
   } else {
     node.unsupported("with a value of this kind");
   }
@@ -164,9 +166,15 @@ void concat(NodeLowering& node) {
         },
         *node.in(0).held);
   } else {
-    std::vector<Tensor> held;
-    for (std::size_t p = 0; p < parts; ++p) held.push_back(node.in_registers(node.in(p)));
-    join(out.refs, [&](std::size_t p) -> const std::vector<Register>& { return held[p].refs; });
+    std::map<std::size_t, Tensor> held;  // of the known parts; copies of the others may be large
+    for (std::size_t p = 0; p < parts; ++p) {
+      if (node.in(p).known()) held.emplace(p, node.in_registers(node.in(p)));
+    }
+    out.refs.reserve(product(dims, 0, dims.size()));
+    join(out.refs, [&](std::size_t p) -> const std::vector<Register>& {
+      const auto found = held.find(p);
+      return found == held.end() ? node.in(p).refs : found->second.refs;
+    });
   }
   node.define(0, std::move(out));
 }
@@ -255,7 +263,7 @@ void reshape(NodeLowering& node) {
       open = d;
     } else if (dims[d] < 0) {
       node.damaged(fmt::format("a shape {}", text(dims)));
-    } else if (dims[d] != 0 && static_cast<std::size_t>(dims[d]) > most_elements / rest) {
+    } else if (dims[d] != 0 && static_cast<std::size_t>(dims[d]) > node.element_limit() / rest) {
       node.damaged(fmt::format("a shape {}", text(dims)));
     } else {
       rest *= std::max<std::size_t>(1, static_cast<std::size_t>(dims[d]));

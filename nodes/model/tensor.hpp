@@ -16,6 +16,7 @@
 namespace kaspar::nodes {
 
 using Dims = std::vector<std::int64_t>;
+inline constexpr std::size_t most_dimensions = 16;  // of any tensor
 using Order = std::vector<std::uint32_t>;  // of elements: place i of the result is place order[i]
 
 /// By storage: F32 and Bool, F64, I64, String.

@@ -66,14 +66,16 @@ class ForestReader {
   }
 
   void read_nodes() {
-    const auto trees = integer_attribute(node_, "nodes_treeids");
-    const auto ids = integer_attribute(node_, "nodes_nodeids");
-    const auto features = integer_attribute(node_, "nodes_featureids");
-    const auto modes = text_attribute(node_, "nodes_modes");
+    const auto& trees = integer_attribute(node_, "nodes_treeids");
+    const auto& ids = integer_attribute(node_, "nodes_nodeids");
+    const auto& features = integer_attribute(node_, "nodes_featureids");
+    const Attribute* modes_attribute = node_.attribute("nodes_modes");
+    if (modes_attribute == nullptr) node_.damaged("nodes without modes");
+    const TextList& modes = modes_attribute->texts;
     const auto values = real_attribute(node_, "nodes_values");
-    const auto yes = integer_attribute(node_, "nodes_truenodeids");
-    const auto no = integer_attribute(node_, "nodes_falsenodeids");
-    const auto missing = integer_attribute(node_, "nodes_missing_value_tracks_true");
+    const auto& yes = integer_attribute(node_, "nodes_truenodeids");
+    const auto& no = integer_attribute(node_, "nodes_falsenodeids");
+    const auto& missing = integer_attribute(node_, "nodes_missing_value_tracks_true");
     const std::size_t count = trees.size();
     if (count == 0 || ids.size() != count || features.size() != count || modes.size() != count ||
         values.size() != count || yes.size() != count || no.size() != count ||
@@ -109,9 +111,9 @@ class ForestReader {
   }
 
   void read_weights() {
-    const auto trees = integer_attribute(node_, prefix_ + "treeids");
-    const auto ids = integer_attribute(node_, prefix_ + "nodeids");
-    const auto targets = integer_attribute(node_, prefix_ + "ids");
+    const auto& trees = integer_attribute(node_, prefix_ + "treeids");
+    const auto& ids = integer_attribute(node_, prefix_ + "nodeids");
+    const auto& targets = integer_attribute(node_, prefix_ + "ids");
     const auto values = real_attribute(node_, prefix_ + "weights");
     const std::size_t count = trees.size();
     if (ids.size() != count || targets.size() != count || values.size() != count) {
@@ -147,6 +149,7 @@ class ForestReader {
   void find_roots() {
     for (std::size_t i = 0; i < by_id_.size();) {
       const std::int64_t tree = by_id_[i].first.first;
+      const std::size_t start = i;
       std::size_t roots = 0;
       for (; i < by_id_.size() && by_id_[i].first.first == tree; ++i) {
         const std::uint32_t at = by_id_[i].second;
@@ -155,18 +158,22 @@ class ForestReader {
         forest.roots.push_back(at);
       }
       if (roots != 1) node_.damaged(fmt::format("tree {} has {} roots", tree, roots));
+      if (reached_from(forest.roots.back()) != i - start) {
+        node_.damaged(fmt::format("tree {} has nodes that its root does not lead to", tree));
+      }
     }
-    for (const std::uint32_t root : forest.roots) check_end(root);
   }
 
-  /// Branches may meet again: LightGBM's converter splits a set of categories into one node each,
-  /// all of which lead on to the same. No way from the root may come back to where it was.
-  void check_end(std::uint32_t root) {
+  /// How many nodes, each counted once. Branches may meet again: LightGBM's converter splits a set
+  /// of categories into one node each, all of which lead on to the same. No way from the root may
+  /// come back to where it was.
+  [[nodiscard]] std::size_t reached_from(std::uint32_t root) {
     struct Step {
       std::uint32_t node = 0;
       std::uint8_t taken = 0;  // of its two branches
     };
     std::vector<Step> way{{root}};
+    std::size_t count = 0;
     on_way_.resize(nodes.size(), false);
     left_.resize(nodes.size(), false);
     while (!way.empty()) {
@@ -176,6 +183,7 @@ class ForestReader {
       if (node.branch == Branch::Leaf || taken == 2) {
         on_way_[at] = false;
         left_[at] = true;
+        ++count;
         way.pop_back();
         continue;
       }
@@ -183,6 +191,7 @@ class ForestReader {
       if (on_way_[next]) node_.damaged("a tree whose branches lead back");
       if (!left_[next]) way.push_back({next});
     }
+    return count;
   }
 
   void base() {
@@ -200,7 +209,7 @@ class ForestReader {
   std::size_t columns_;
   std::vector<Entry> by_id_;
   std::vector<bool> child_;
-  std::vector<bool> on_way_, left_;  // of check_end
+  std::vector<bool> on_way_, left_;  // of reached_from
 };
 
 /// The sums of the trees as F64 [rows, targets].

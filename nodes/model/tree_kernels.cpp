@@ -16,8 +16,7 @@ float below(float threshold) noexcept {
 }
 
 bool asks_for_order(const BranchNode<float>& node) noexcept {
-  return node.branch == Branch::Leaf ||
-         (node.branch <= Branch::Gt && !std::isnan(node.threshold));
+  return node.branch == Branch::Leaf || (node.branch <= Branch::Gt && !std::isnan(node.threshold));
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ void add_check(CLI::App& app, Action& action);
 void add_test(CLI::App& app, Action& action);
 void add_run(CLI::App& app, Action& action);
 void add_eval(CLI::App& app, Action& action);
+void add_model(CLI::App& app, Action& action);
 void add_produce(CLI::App& app, Action& action);
 void add_consume(CLI::App& app, Action& action);
 void add_broker(CLI::App& app, Action& action);

@@ -162,6 +162,7 @@ std::expected<ConfiguredProgram, Failure> compile_configured(const std::string& 
   auto loaded = load_settings(options, file, registry, diagnostics);
   if (!loaded) return std::unexpected(std::move(loaded.error()));
   compile.params = loaded->params;
+  compile.memory_budget = loaded->settings.memory_budget;
   if (!options.any_cluster) {
     auto& names = compile.clusters.emplace();
     for (const auto& [name, cluster] : loaded->settings.clusters) names.push_back(name);

@@ -172,9 +172,9 @@ struct NodeDescriptor {
   std::vector<SettingIssue> (*check_settings)(const KafkaSettings& settings) = nullptr;
   std::vector<std::string> (*setting_names)() = nullptr;
 
-  /// Model: opens and checks the file.
+  /// Model: opens and checks the file, which may take so many bytes of memory (K0407).
   std::expected<std::shared_ptr<const Resource>, Issue> (*load_model)(
-      const std::string& path, const Params& params) = nullptr;
+      const std::string& path, const Params& params, std::size_t memory_budget) = nullptr;
 };
 
 /// All nodes and functions of the program. Filled once at the start, then read only.

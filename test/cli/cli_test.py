@@ -682,6 +682,74 @@ token = { env = "PW" }
         self.assertEqual(kaspar("show", "nowhere.pipe", cwd=self.folder).returncode, 2)
 
 
+class Model(unittest.TestCase):
+    """What a model file holds, and what of it is not executed."""
+
+    FIXTURES = pathlib.Path(__file__).resolve().parents[2] / "nodes" / "model" / "fixtures"
+
+    def describe(self, name, status=0):
+        result = kaspar("model", "--output", "json", name, cwd=self.FIXTURES)
+        self.assertEqual((result.returncode, result.stderr), (status, ""))
+        return json.loads(result.stdout)
+
+    def test_a_model_with_weights_beside_it(self):
+        document = self.describe("dynamo-opset20.onnx")
+        self.assertEqual((document["format_version"], document["file"], document["valid"], document["diagnostics"]),
+                         (1, "dynamo-opset20.onnx", True, []))
+        self.assertEqual((document["producer"], document["ir_version"], document["opsets"]["ai.onnx"]), ("pytorch", 10, 20))
+        self.assertEqual(document["file_bytes"], (self.FIXTURES / "dynamo-opset20.onnx").stat().st_size)
+        self.assertGreater(document["outside_bytes"], 0)
+        self.assertLessEqual(document["outside_bytes"], (self.FIXTURES / "dynamo-opset20.onnx.data").stat().st_size)
+        self.assertGreater(document["parameters"] * 8, document["outside_bytes"])
+        self.assertEqual([port["type"] for port in document["inputs"]], ["float32"])
+        self.assertIsNone(document["inputs"][0]["shape"][0])
+        self.assertGreater(sum(document["operators"].values()), 3)
+        self.assertEqual([cost["batch"] for cost in document["cost"]], [1, 64, 256])
+        for cost in document["cost"]:
+            self.assertGreater(cost["nanoseconds"], 0)
+
+    def test_for_people(self):
+        result = kaspar("model", str(self.FIXTURES / "learned" / "logistic-numbers.onnx"))
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        for line in ("  producer    skl2onnx", "  ai.onnx.ml.LinearClassifier  1", "inputs", "outputs", "sequence of maps",
+                     "takes 6 values a record: dimension 0 is the batch", "measured here", "  in batches of 256  "):
+            self.assertIn(line, result.stdout)
+
+    def test_everything_that_is_not_executed_is_told_with_its_node(self):
+        sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "hostile"))
+        import onnx_bytes as onnx  # pylint: disable=import-outside-toplevel,import-error
+        nodes = [onnx.node("Einsum", ["x"], ["a"], name="first"), onnx.node("Relu", ["a"], ["b"]),
+                 onnx.node("Frobnicate", ["b"], ["c"], domain="com.example", name="second"),
+                 onnx.node("Gather", ["x", "x"], ["d"], name="third"), onnx.node("Add", ["c", "d"], ["y"])]
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "m.onnx"
+            path.write_bytes(onnx.model(onnx.graph(nodes[:3] + [nodes[4]], inputs=[onnx.value("x"), onnx.value("d")])))
+            document = self.describe(str(path), status=1)
+            self.assertEqual([(d["code"], d["node"]) for d in document["diagnostics"]],
+                             [("K0404", "first"), ("K0404", "second")])
+            self.assertEqual(document["operators"], {"Add": 1, "Einsum": 1, "Relu": 1, "com.example.Frobnicate": 1})
+            self.assertEqual((document["valid"], document["error_count"], document["cost"]), (False, 2, []))
+            result = kaspar("model", str(path))
+            self.assertEqual(result.returncode, 1)
+            self.assertIn("error[K0404]: operator `com.example.Frobnicate` of node `second` is not supported", result.stdout)
+            # Also what cannot be read at all.
+            path.write_bytes(onnx.model(onnx.graph(nodes[:4])))
+            self.assertEqual([d["code"] for d in self.describe(str(path), status=1)["diagnostics"]], ["K0405"])
+
+    def test_what_cannot_be_opened_is_2(self):
+        result = kaspar("model", "nowhere.onnx")
+        self.assertEqual((result.returncode, result.stdout), (2, ""))
+        self.assertIn("cannot open `nowhere.onnx`", result.stderr)
+        self.assertEqual(kaspar("model").returncode, 2)
+        self.assertEqual(self.describe(".", status=1)["diagnostics"][0]["code"], "K0405")
+
+    def test_a_run_verifies_golden_vectors_too(self):
+        golden = pathlib.Path(__file__).resolve().parents[1] / "golden" / "check" / "fail_golden.pipe"
+        result = kaspar("run", str(golden), "--source", "windows=stdin", input="")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("K0406", result.stderr)
+
+
 if __name__ == "__main__":
     KASPAR = sys.argv.pop(1)
     unittest.main()

@@ -58,7 +58,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const Folder folder;
   std::ofstream(folder.model(), std::ios::binary)
       .write(reinterpret_cast<const char*>(data), static_cast<std::streamsize>(size));
-  const auto graph = read_onnx(folder.model());
+  const auto graph = read_onnx(folder.model(), 256u << 20);
   if (!graph) return 0;
   std::vector<std::size_t> widths;
   for (const GraphPort& input : graph->inputs) {
