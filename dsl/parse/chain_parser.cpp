@@ -88,7 +88,7 @@ bool ChainParser::without_mark(ast::Chain& chain) {
   const Span start = cursor_.peek().span;
   const std::size_t mark = mark_length();
   std::vector<Fix> fixes;
-  if (mark != 0) {
+  if (mark != 0 && !cursor_.text().starts_with('/')) {  // but for a foreign comment
     fixes.push_back({{start.begin, cursor_.peek(mark - 1).span.end}, "|>", "write `|>`"});
   }
   const bool meant = mark != 0 || cursor_.is(TokenKind::Arrow) || cursor_.is(TokenKind::Greater);
