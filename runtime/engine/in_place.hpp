@@ -35,7 +35,7 @@ class InPlace {
   /// So many rows, that it took, took so long.
   void took(std::size_t rows, Duration duration) noexcept {
     if (duration > at_most) {
-      if (rows <= rows_) rows_ = std::max<std::size_t>(1, rows_ / 2);
+      if (rows <= rows_) rows_ /= 2;
     } else if (duration < at_most / 2) {
       rows_ = std::max(rows_, std::min(max_batch_records, rows * 2));
     }

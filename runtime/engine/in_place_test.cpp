@@ -1,0 +1,51 @@
+#include "runtime/engine/in_place.hpp"
+
+#include "test/unit/catch.hpp"
+
+namespace kaspar::engine {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Batches of so many rows come until none is refused, or as often as one may be.
+bool taken_soon(InPlace& in_place, std::size_t rows) {
+  for (int i = 0; i < 64; ++i) {
+    if (in_place.takes(rows)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("quick batches may grow, up to the largest") {
+  InPlace in_place;
+  CHECK(in_place.takes(1));
+  CHECK_FALSE(in_place.takes(100));
+  REQUIRE(taken_soon(in_place, 100));
+  in_place.took(100, 1us);
+  CHECK(in_place.takes(200));
+  CHECK_FALSE(in_place.takes(201));
+  in_place.took(max_batch_records, 1us);
+  CHECK(in_place.takes(max_batch_records));
+}
+
+TEST_CASE("slow rows leave the thread that reads, even one by one, and are tried again") {
+  InPlace in_place;
+  for (std::size_t rows = 16; rows > 0; rows /= 2) {
+    REQUIRE(in_place.takes(rows));
+    in_place.took(rows, 100ms);
+  }
+  CHECK_FALSE(in_place.takes(1));
+  REQUIRE(taken_soon(in_place, 1));
+  in_place.took(1, 1us);
+  CHECK(in_place.takes(2));
+}
+
+TEST_CASE("a trial that is too slow does not shrink what is taken") {
+  InPlace in_place;
+  REQUIRE(taken_soon(in_place, 1'000));
+  in_place.took(1'000, 100ms);
+  CHECK(in_place.takes(16));
+}
+
+}  // namespace kaspar::engine
