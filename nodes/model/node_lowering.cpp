@@ -54,6 +54,14 @@ void NodeLowering::damaged(std::string_view why) const {
                                         node_->name, node_->op, why));
 }
 
+void NodeLowering::too_large(std::string_view what) const {
+  refuse(DiagnosticCode::K0407,
+         node_ == nullptr
+             ? fmt::format("the model {}", what)
+             : fmt::format("the model {}, at node `{}` (`{}`)", what, node_->name, node_->op),
+         "export it for one record at a time, with the first dimension as its batch");
+}
+
 NodeLowering::NodeLowering(std::int64_t opset, std::size_t weight_bytes)
     : opset_(opset),
       weight_bytes_(weight_bytes),
@@ -62,7 +70,7 @@ NodeLowering::NodeLowering(std::int64_t opset, std::size_t weight_bytes)
 
 void NodeLowering::charge(std::size_t elements) {
   if (elements > element_limit_ - elements_) {
-    refuse(DiagnosticCode::K0407, "the model's tensors take too much memory");
+    too_large("has tensors that take too much memory");
   }
   elements_ += elements;
 }
@@ -104,7 +112,7 @@ std::size_t NodeLowering::checked_size(const Dims& dims) {
     empty = empty || dim == 0;
     if (dim == 0) continue;  // the others are charged all the same: loops run over them
     if (static_cast<std::size_t>(dim) > element_limit_ / size) {
-      refuse(DiagnosticCode::K0407, "the model's tensors take too much memory");
+      too_large("has tensors that take too much memory");
     }
     size *= static_cast<std::size_t>(dim);
   }
@@ -115,7 +123,7 @@ std::size_t NodeLowering::checked_size(const Dims& dims) {
 Register NodeLowering::allocate(Element element, std::size_t count) {
   const std::size_t each = registers_for(element);
   if (count > (register_limit_ - std::min(register_limit_, program_.registers)) / each) {
-    refuse(DiagnosticCode::K0407, "the model needs too much memory to run");
+    too_large("needs too much memory to run");
   }
   const auto first = static_cast<Register>(program_.registers);
   program_.registers += count * each;

@@ -43,6 +43,8 @@ class NodeLowering {
   [[noreturn]] void unsupported(std::string_view what, std::string_view help = {}) const;
   /// K0405: the model contradicts itself.
   [[noreturn]] void damaged(std::string_view why) const;
+  /// K0407: "the model WHAT", and at which node.
+  [[noreturn]] void too_large(std::string_view what) const;
   /// Counts elements of 4 bytes, or as much work, against the limit: K0407.
   void charge(std::size_t elements);
   /// Counts nodes of branches and loops against `most_unrolled`: K0407.

@@ -21,7 +21,6 @@ CODES = FOLDER.parents[2] / "runtime" / "core" / "diagnostic_code.def"
 # Scores differ in their last digits between instruction sets.
 ENVIRONMENT = {**os.environ, "KASPAR_PARAM_WAIT": "soon", "KASPAR_PARAM_OF_NOBODY": "1", "GOLDEN_SECRET": "swordfish", "KASPAR_ISA": "portable"}
 EXEMPT = {
-    "K0407": "the memory limit of models cannot be set yet",
     "K0604": "only brokers can tell (test/integration)",
     **{f"K090{number}": "of rows, at run time" for number in range(1, 9)},
 }
