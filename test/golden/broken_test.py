@@ -13,6 +13,8 @@ import sys
 import tempfile
 import time
 
+import message_style
+
 FOLDER = pathlib.Path(__file__).resolve().parent / "broken"
 FEWEST = 100
 DEPTH = 10_000
@@ -82,6 +84,7 @@ def test_file(kaspar, path):
     found, problem, diagnostics = check(kaspar, path.name, FOLDER)
     if not wanted:
         problem = "expects nothing"
+    problem = problem or next((fault for diagnostic in diagnostics for fault in message_style.faults(diagnostic)), None)
     if problem is None and len(wanted) == len(found) and all(map(agrees, wanted, found)):
         return 0
     print(f"{path.name}: {problem or 'other diagnostics'}")

@@ -7,7 +7,7 @@
 Beside NAME.pipe may stand NAME.toml, its profile, and NAME.args, more arguments, one a line.
 
 A file that begins with fail_ must be refused (exit status 1), every other must be accepted (0). Each code that the
-checker raises must be shown by some file, unless EXEMPT gives a reason."""
+checker raises must be shown by some file, unless EXEMPT gives a reason. Every text keeps to the style of messages."""
 import difflib
 import json
 import os
@@ -15,6 +15,8 @@ import pathlib
 import re
 import subprocess
 import sys
+
+import message_style
 
 FOLDER = pathlib.Path(__file__).resolve().parent / "check"
 CODES = FOLDER.parents[2] / "runtime" / "core" / "diagnostic_code.def"
@@ -81,7 +83,8 @@ def main():
             problems += not compare(file.with_suffix(suffix), text, update)
         report = json.loads(text)
         problems += report["valid"] != (wanted == 0)
-        for problem in misplaced(report):
+        worded = (fault for diagnostic in report["diagnostics"] for fault in message_style.faults(diagnostic))
+        for problem in [*misplaced(report), *worded]:
             print(problem)
             problems += 1
         shown |= {diagnostic["code"] for diagnostic in report["diagnostics"]}
