@@ -180,8 +180,12 @@ bool ItemChecker::check_endpoint(const ast::Endpoint& written, EndpointPlan& end
   endpoint.params = std::move(options.params);
   text = {.source = file_.file.source, .kind = written.kind.span, .options = options.values};
   if (!written.source) options.fine = best_effort(options, endpoint) && options.fine;
-  if (options.fine && endpoint.node->check_endpoint != nullptr) {
+  if (endpoint.node->check_endpoint != nullptr) {
+    const bool whole = options.fine;
     for (const Issue& issue : endpoint.node->check_endpoint(endpoint.params)) {
+      // What is missing or of another kind is reported already; the others are judged all the same.
+      const std::string option = issue.place.name.substr(0, issue.place.name.find('.'));
+      if (!whole && !endpoint.params.contains(option)) continue;
       const auto value = options.values.find(issue.place.name);
       add_issue(issue, value == options.values.end() ? written.kind.span : value->second);
       options.fine = false;
