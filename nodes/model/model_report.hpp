@@ -13,6 +13,19 @@
 
 namespace kaspar::nodes {
 
+/// One thread, random inputs of which no two in a row are alike.
+struct ModelCost {
+  std::size_t batch = 0;
+  double nanoseconds = 0;  // a record
+};
+
+/// Of a model without problems whose inputs leave open nothing but the batch.
+struct ModelRun {
+  std::vector<std::string> remarks;  // how each input takes a record
+  std::size_t thread_bytes = 0;      // that each thread works in
+  std::vector<ModelCost> costs;
+};
+
 struct ModelReport {
   ModelOrigin origin;
   std::vector<GraphPort> inputs;                 // without initializers
@@ -23,19 +36,7 @@ struct ModelReport {
   /// Everything that `check` or an `apply` would refuse, in the model's order. K0404 names its node
   /// as `place.name`.
   std::vector<Issue> problems;
-
-  /// One thread, random inputs of which no two in a row are alike.
-  struct Cost {
-    std::size_t batch = 0;
-    double nanoseconds = 0;  // a record
-  };
-  /// Of a model without problems whose inputs leave open nothing but the batch.
-  struct Run {
-    std::vector<std::string> remarks;  // how each input takes a record
-    std::size_t thread_bytes = 0;      // that each thread works in
-    std::vector<Cost> costs;
-  };
-  std::optional<Run> run;
+  std::optional<ModelRun> run;
 
   [[nodiscard]] bool readable() const noexcept { return !inputs.empty(); }
 };
