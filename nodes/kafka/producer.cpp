@@ -119,6 +119,8 @@ std::expected<void, Failure> Producer::connect() {
       .defaults = {{"client.id", "kaspar"},
                    {"linger.ms", context_.settings.mode == RunMode::Throughput ? "10" : "0"}},
       .owned = {{"acks", "all"},
+                // A topic is made by `create`, never because somebody asks for it.
+                {"allow.auto.create.topics", "false"},
                 // Credits bound what is under way.
                 {"queue.buffering.max.messages", "10000000"},
                 {"queue.buffering.max.kbytes", "2147483647"}},
