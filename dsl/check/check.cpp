@@ -109,11 +109,13 @@ class ProgramChecker {
     program_.plan.guarantee = Guarantee::ExactlyOnce;
     std::vector<RelatedSpan> related;
     std::optional<std::string> cluster;
+    std::string refused;
     const auto look = [&](const EndpointPlan& endpoint) {
       const auto found = main().by_name.find(endpoint.name);
       if (found == main().by_name.end() || found->second.damaged || endpoint.node == nullptr)
         return;
       if (endpoint.best_effort) return;  // it takes no part in transactions
+      if (refused.empty()) refused = endpoint.node->transactions_refused;
       const std::string own = string_param(endpoint.params, "cluster");
       if (endpoint.node->name != "kafka") {
         related.push_back(
@@ -126,7 +128,14 @@ class ProgramChecker {
     };
     for (const EndpointPlan& source : program_.plan.sources) look(source);
     for (const EndpointPlan& sink : program_.plan.sinks) look(sink);
-    if (related.empty()) return;
+    if (related.empty()) {
+      if (refused.empty()) return;
+      report().error(DiagnosticCode::K0602, item.span,
+                     fmt::format("`exactly_once` cannot be given here: {}", refused),
+                     "install what it needs (`deploy/install-dependencies` does), or say `deliver "
+                     "at_least_once`");
+      return;
+    }
     report().error(DiagnosticCode::K0602, item.span,
                    "`exactly_once` needs Kafka sources and sinks on one cluster, dead letters "
                    "included",

@@ -162,36 +162,10 @@ std::expected<Sinks, Failure> make_sinks(std::span<const EndpointCall> endpoints
   return sinks;
 }
 
-/// Whether pipelines may run in transactions. Until every row of test/faults/run passes, only test
-/// builds do.
-#ifdef KASPAR_FAIL_POINTS
-constexpr bool transactions_released = true;
-#else
-constexpr bool transactions_released = false;
-#endif
-
 /// Every sink but the best-effort ones takes part; the checker saw to one cluster.
 std::expected<TransactionalEndpoints, Failure> make_transactional(
     std::span<const EndpointCall> sources, std::span<const EndpointCall> sinks,
     const RunContext& context) {
-  if constexpr (!transactions_released) {
-    return std::unexpected(Failure{
-        .status = ExitStatus::Usage,
-        .message =
-            "`deliver exactly_once` is checked, but not run by this version of kaspar: when a "
-            "broker is killed, some results still come twice",
-        .help = "`deliver at_least_once` is the default; a build with -DKASPAR_FAIL_POINTS=ON runs "
-                "it, for trials"});
-  }
-  if (!transactions_supported()) {
-    return std::unexpected(Failure{
-        .status = ExitStatus::Problems,
-        .message = fmt::format("`deliver exactly_once` needs librdkafka 2.10.1 or newer, this is "
-                               "{} [K0602]",
-                               rd_kafka_version_str()),
-        .help = "say `deliver at_least_once`, or build with what deploy/install-dependencies "
-                "installs"});
-  }
   const auto cluster = cluster_of(sources.front(), context.settings);
   if (!cluster) return std::unexpected(cluster.error());
   std::vector<EndpointCall> apart;
@@ -276,6 +250,7 @@ void register_kafka(NodeRegistry& registry) {
        .check_endpoint = check_source,
        .make_sources = make_sources,
        .make_transactional = make_transactional,
+       .transactions_refused = transactions_refused(rd_kafka_version()),
        .check_settings = check_settings,
        .setting_names = setting_names});
   registry.add(

@@ -32,7 +32,7 @@ KafkaSource::KafkaSource(std::string group, std::vector<Subscription> subscripti
 KafkaSource::~KafkaSource() = default;
 
 std::expected<void, Failure> KafkaSource::open() {
-  if (!transactions_supported()) {
+  if (!transactions_refused(rd_kafka_version()).empty()) {
     context_.log.write(LogLevel::Warning, "old_librdkafka",
                        "this librdkafka may read records again when partitions are handed over",
                        {{"version", rd_kafka_version_str()}});

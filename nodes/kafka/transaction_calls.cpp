@@ -1,5 +1,7 @@
 #include "nodes/kafka/transaction_calls.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <thread>
 
@@ -10,6 +12,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using Outcome = TransactionResult::Outcome;
 
+constexpr int first_version = 0x020a01ff;
 /// librdkafka retries by itself within a call; between calls there is little to wait for.
 constexpr milliseconds pause{20};
 /// A call that goes on where the last one stopped is cut into pieces, so that the deadline counts.
@@ -50,8 +53,11 @@ int number(milliseconds time) { return static_cast<int>(time.count()); }
 
 }  // namespace
 
-bool transactions_supported() {
-  return RD_KAFKA_VERSION >= 0x020a01ff && rd_kafka_version() >= 0x020a01ff;
+std::string transactions_refused(int linked) {
+  const int oldest = std::min(linked, RD_KAFKA_VERSION);
+  if (oldest >= first_version) return {};
+  return fmt::format("it needs librdkafka 2.10.1 or newer, this is {}.{}.{}", oldest >> 24,
+                     (oldest >> 16) & 0xff, (oldest >> 8) & 0xff);
 }
 
 std::int32_t generation_of([[maybe_unused]] const GroupMetadata& metadata) {

@@ -13,9 +13,10 @@
 
 namespace kaspar::nodes::kafka {
 
-/// Whether the librdkafka that is linked commits offsets in a rebalance without losing the
-/// assignment, which 2.10.1 is the first to do.
-[[nodiscard]] bool transactions_supported();
+/// Why transactions are refused with the librdkafka that kaspar was built with and this version
+/// (rd_kafka_version()) of it that is linked; empty: they are not. 2.10.1 is the first to commit
+/// offsets in a rebalance without losing the assignment.
+[[nodiscard]] std::string transactions_refused(int linked);
 
 using GroupMetadata = std::unique_ptr<rd_kafka_consumer_group_metadata_t,
                                       Destroy<rd_kafka_consumer_group_metadata_destroy>>;

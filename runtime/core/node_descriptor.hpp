@@ -166,6 +166,8 @@ struct NodeDescriptor {
   std::expected<TransactionalEndpoints, Failure> (*make_transactional)(
       std::span<const EndpointCall> sources, std::span<const EndpointCall> sinks,
       const RunContext& context) = nullptr;
+  /// Why make_transactional() is not to be called with the libraries of this process; empty: it is.
+  std::string transactions_refused = {};
 
   /// Source or sink of a system with settings: what is wrong with the options of a profile, as the
   /// system's own library sees it; nullptr: it has none. The names of all options, for suggestions.

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 PARTITIONS = 4
 KEYS = 64
@@ -51,7 +51,7 @@ class Process:
         self.case, self.number = case, number
         self.folder = pathlib.Path(case.folder.name)
         self.child, self.statuses, self.wanted = None, [], True
-        self.peak, self.fail_point = 0, None
+        self.peak, self.fail_point, self.log_start = 0, None, 0
         self.lock = threading.Lock()
         self.thread = threading.Thread(target=self._supervise, daemon=True)
 
@@ -69,6 +69,7 @@ class Process:
             with open(self.folder / f"log-{self.number}", "ab") as log, self.lock:
                 if not self.wanted:
                     return
+                self.log_start = log.tell()
                 self.child = subprocess.Popen(
                     [self.case.kaspar, "run", str(self.folder / "pipeline.pipe"), "--brokers", self.case.brokers],
                     stderr=log, stdout=log, stdin=subprocess.DEVNULL, env=environment)
@@ -78,6 +79,13 @@ class Process:
             self.statuses.append(self.child.returncode)
             if self.wanted:
                 time.sleep(0.2)
+
+    def wait_until_running(self, seconds=60):
+        """Until the present life heeds signals."""
+        log, deadline = self.folder / f"log-{self.number}", time.monotonic() + seconds
+        while b'"event":"run_started"' not in (log.read_bytes()[self.log_start:] if log.exists() else b""):
+            assert time.monotonic() < deadline, f"process {self.number} does not run\n{self.case.log()}"
+            time.sleep(0.05)
 
     def send(self, number):
         """To the present life."""
@@ -98,7 +106,7 @@ class Process:
 
 
 class Case:
-    def __init__(self, cluster, kaspar, name, seed, guarantee, protocol="classic", start="earliest"):
+    def __init__(self, cluster, kaspar, name, seed, guarantee, protocol="classic", start="earliest", options=None):
         self.cluster, self.kaspar, self.brokers = cluster, kaspar, cluster.bootstrap
         self.exactly_once = guarantee == "exactly_once"
         self.random = random.Random(seed)
@@ -110,7 +118,7 @@ class Case:
         (folder / "pipeline.pipe").write_text(PIPELINE.format(
             inputs=self.inputs, outputs=self.outputs, dead=self.dead, group=self.group, guarantee=guarantee, start=start))
         group_protocol = protocol.removesuffix("-static")
-        options = {key: value for key, value in OPTIONS.items() if group_protocol == "classic" or key not in KIP_848}
+        options = {key: value for key, value in (OPTIONS | (options or {})).items() if group_protocol == "classic" or key not in KIP_848}
         if group_protocol == "consumer":
             options["group.protocol"] = "consumer"
         interval = "100ms" if self.exactly_once else "200ms"
@@ -177,15 +185,16 @@ class Case:
     def wait_until_committed(self, seconds):
         """Waits until the load is written and every offset of it is committed; how long the latter took."""
         self.loader.join()
-        begun, ends = time.monotonic(), self.ends(self.inputs)
+        begun, ends, committed = time.monotonic(), self.ends(self.inputs), "unknown"
         while True:
             try:
-                if self.committed() == ends:
+                committed = self.committed()
+                if committed == ends:
                     return time.monotonic() - begun
-            except Exception:  # brokers may be away
-                pass
+            except KafkaException as error:  # brokers may be away
+                committed = str(error)
             if time.monotonic() - begun > seconds:
-                raise AssertionError(f"after {seconds} s committed are {self.committed()} of {ends}\n{self.log()}")
+                raise AssertionError(f"after {seconds} s committed are {committed} of {ends}\n{self.log()}")
             time.sleep(0.1)
 
     def log(self, lines=12):
