@@ -49,6 +49,8 @@ struct RunSettings {
   std::size_t memory_budget = 256u << 20;  // bytes
   std::chrono::milliseconds commit_interval{1'000};
   std::chrono::milliseconds shutdown_deadline{20'000};
+  /// Without any acknowledgement for so long while some are due, the log says so.
+  std::chrono::milliseconds stall_warning{30'000};
   /// Stop once every source is read to its end.
   bool until_end = false;
   /// With until_end: while it is true, records are still being fed to the sources, and the end of

@@ -17,6 +17,7 @@
 #include "runtime/engine/run_state.hpp"
 #include "runtime/engine/sink_edge.hpp"
 #include "runtime/engine/source_driver.hpp"
+#include "runtime/engine/stall_watch.hpp"
 #include "runtime/engine/topology.hpp"
 
 namespace kaspar::engine {
@@ -86,6 +87,7 @@ class Engine::Run {
   void finish_best_effort();
   template <class Which>
   void close_sinks(Which which);
+  void wait_for_reading();
   [[nodiscard]] milliseconds remaining();
   [[nodiscard]] RunReport report();
 
@@ -242,10 +244,7 @@ RunReport Engine::Run::run() {
   start_graphs();
   state_->reading = drivers_.size();
   for (auto& driver : drivers_) driver->start();
-  {
-    std::unique_lock lock(state_->mutex);
-    state_->changed.wait(lock, [this] { return state_->reading == 0; });
-  }
+  wait_for_reading();
   context_.log.write(LogLevel::Info, "run_draining", "no more records are read");
   drain();
   close_sinks([](const SinkPort& port) { return !port.best_effort; });
@@ -275,6 +274,26 @@ RunReport Engine::Run::run() {
                       {"best_effort_failed", std::to_string(result.best_effort_failed)},
                       {"best_effort_dropped", std::to_string(result.best_effort_dropped)}});
   return result;
+}
+
+// Until all that is to be read has been.
+void Engine::Run::wait_for_reading() {
+  StallWatch watch(context_.settings.stall_warning, Clock::now());
+  std::unique_lock lock(state_->mutex);
+  const auto done = [this] { return state_->reading == 0; };
+  while (!state_->changed.wait_for(lock, watch.period(), done)) {
+    const std::size_t waiting = state_->flights;
+    const auto news = watch.look(Clock::now(), waiting, state_->finished);
+    if (!news) continue;
+    lock.unlock();
+    context_.log.write(news->stalled ? LogLevel::Warning : LogLevel::Info,
+                       news->stalled ? "run_stalled" : "run_resumed",
+                       news->stalled ? "nothing of what was read is acknowledged any more"
+                                     : "what was read is acknowledged again",
+                       {{"seconds", std::to_string(news->lasted / std::chrono::seconds{1})},
+                        {"batches", std::to_string(waiting)}});
+    lock.lock();
+  }
 }
 
 milliseconds Engine::Run::remaining() {

@@ -207,6 +207,25 @@ TEST_CASE("credits bound the batches in flight, exactly, and the source is serve
   CHECK(f.each_acknowledged_once());
 }
 
+TEST_CASE("a run in which nothing is acknowledged any more tells so, and when it goes on") {
+  Fixture f(1, {make_chain(0)});
+  f.settings.stall_warning = 20ms;
+  f.sinks[0]->delivery = SinkScript::Delivery::Held;
+  f.source().batches = numbered(100);
+  f.source().ends = false;
+  auto engine = f.open();
+  std::vector<std::string> events;  // written by the thread that runs
+  f.log.heard = [&](std::string_view event) {
+    events.emplace_back(event);
+    if (event == "run_stalled") f.sinks[0]->release_held();
+    if (event == "run_resumed") engine->request_stop();
+  };
+  const RunReport report = engine->run();
+  CHECK(report.drained);
+  CHECK(std::ranges::find(events, "run_stalled") < std::ranges::find(events, "run_resumed"));
+  CHECK(std::ranges::find(events, "run_resumed") != events.end());
+}
+
 TEST_CASE("a tiny memory budget still lets one batch through at a time") {
   Fixture f(1, {make_chain(0)});
   f.settings.memory_budget = 2;

@@ -25,8 +25,12 @@ namespace kaspar::engine::test {
 
 class SilentLog final : public EventLog {
  public:
-  void write(LogLevel, std::string_view, std::string_view,
-             std::initializer_list<LogField>) noexcept override {}
+  std::function<void(std::string_view event)> heard;  // from any thread
+
+  void write(LogLevel, std::string_view event, std::string_view,
+             std::initializer_list<LogField>) noexcept override {
+    if (heard) heard(event);
+  }
 };
 
 /// What a MemorySource is to do, and what became of its batches. Outlives the engine.

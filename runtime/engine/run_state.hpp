@@ -56,6 +56,7 @@ struct RunState {
   std::optional<Clock::time_point> stopped_at;  // by request or failure; the deadline counts on
   std::size_t reading = 0;                      // drivers that still read
   std::size_t flights = 0;                      // batches read and not finished
+  std::uint64_t finished = 0;                   // batches that were
   std::size_t detached = 0;                     // flights of best-effort branches with a queue
   bool lost = false;                            // a batch was given up
   bool graph_done = false;

@@ -150,6 +150,7 @@ void SourceDriver::finish(Flight& flight) noexcept {
   state_.credits.release(credit);
   const std::lock_guard lock(state_.mutex);
   if (lost) state_.lost = true;
+  ++state_.finished;
   if (--state_.flights == 0) state_.changed.notify_all();
 }
 
