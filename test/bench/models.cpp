@@ -32,7 +32,8 @@ class Applied {
  public:
   Applied(const std::string& path, const std::vector<float>& rows, std::size_t width) {
     nodes::register_model(registry_);
-    auto model = registry_.find(NodeRole::Model, "onnx")->load_model(path, {});
+    auto model =
+        registry_.find(NodeRole::Model, "onnx")->load_model(path, {}, std::size_t{1} << 30);
     if (!model) give_up(path + ": " + model.error().message);
     const Type type{.scalar = ScalarType::F32, .width = static_cast<std::uint32_t>(width)};
     call_.operands.push_back(
