@@ -180,7 +180,7 @@ def kill_before_first_commit(case):
 def fenced(case):
     """Of two processes with the same instance the older one ends with 3 and says why; the younger goes on."""
     older = case.process(instance="twin")
-    case.load(LOAD, RATE)
+    case.load(3 * LOAD, RATE)  # one that has nothing to write would not notice
     time.sleep(case.random.uniform(2, 3))
     older.wanted = False
     case.process(instance="twin")
@@ -218,7 +218,7 @@ ROWS = [
     Row("kill-before-first-commit", kill_before_first_commit, start="latest"),
     Row("term-idle", term_idle, protocols=BOTH),
     Row("term-loaded", term_loaded, protocols=BOTH, quick=1),
-    Row("term-without-brokers", term_without_brokers, protocols=BOTH),
+    Row("term-without-brokers", term_without_brokers, protocols=BOTH, options=PATIENT),
     Row("rebalance-storm", rebalance_storm, protocols=BOTH, quick=1),
     Row("only-broker-stopped", broker_away(kill=False), options=PATIENT),
     Row("only-broker-killed", broker_away(kill=True), quick=1, quick_guarantees=EXACTLY, options=PATIENT),
