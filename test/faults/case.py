@@ -118,7 +118,8 @@ class Case:
         (folder / "pipeline.pipe").write_text(PIPELINE.format(
             inputs=self.inputs, outputs=self.outputs, dead=self.dead, group=self.group, guarantee=guarantee, start=start))
         group_protocol = protocol.removesuffix("-static")
-        options = {key: value for key, value in (OPTIONS | (options or {})).items() if group_protocol == "classic" or key not in KIP_848}
+        options = {key: value for key, value in (OPTIONS | (options or {})).items()
+                   if group_protocol == "classic" or key not in KIP_848}
         if group_protocol == "consumer":
             options["group.protocol"] = "consumer"
         interval = "100ms" if self.exactly_once else "200ms"

@@ -193,16 +193,15 @@ def fenced(case):
 
 class Row:
     def __init__(self, name, fault, guarantees=("exactly_once", "at_least_once"), brokers=1, seeds=3, protocols=("classic",),
-                 quick=0, quick_guarantees=None, start="earliest", options=None):
+                 quick=0, start="earliest", options=None):
         self.name, self.fault, self.guarantees, self.brokers = name, fault, guarantees, brokers
         self.seeds, self.protocols, self.quick, self.start = seeds, protocols, quick, start
-        self.quick_guarantees = quick_guarantees or guarantees
         self.options = options or {}
 
 
 BOTH = ("classic", "consumer")
 ALL = (*BOTH, "classic-static", "consumer-static")
-EXACTLY, AT_LEAST = ("exactly_once",), ("at_least_once",)
+EXACTLY = ("exactly_once",)
 # A broker that starts again aborts the transactions whose time is over before its partitions have a leader, and then writes
 # no markers for them (README.md): where there are no replicas, the time-out must be longer than the restart.
 PATIENT = {"transaction.timeout.ms": "60000"}
@@ -221,7 +220,7 @@ ROWS = [
     Row("term-without-brokers", term_without_brokers, protocols=BOTH, options=PATIENT),
     Row("rebalance-storm", rebalance_storm, protocols=BOTH, quick=1),
     Row("only-broker-stopped", broker_away(kill=False), options=PATIENT),
-    Row("only-broker-killed", broker_away(kill=True), quick=1, quick_guarantees=EXACTLY, options=PATIENT),
+    Row("only-broker-killed", broker_away(kill=True), quick=1, options=PATIENT),
     Row("broker-stopped", broker_away(kill=False), brokers=3),
     Row("broker-killed", broker_away(kill=True), brokers=3),
     Row("coordinator-moved", coordinator_moved, brokers=3),
