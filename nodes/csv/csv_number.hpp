@@ -35,12 +35,16 @@ struct Characters {
   std::uint64_t keep = 0;
 };
 
-/// The eight characters before `end`, of which the last `count` (1 to 8) belong to the number.
+/// Of eight characters the last `count` (1 to 8), which belong to the number.
+[[gnu::always_inline]] inline Characters last_of(std::uint64_t text, std::size_t count) noexcept {
+  const std::uint64_t keep = ~std::uint64_t{0} << ((64 - 8 * count) & 63);
+  return {text & keep, keep};
+}
+
 [[gnu::always_inline]] inline Characters load(const char* end, std::size_t count) noexcept {
   std::uint64_t text = 0;
   std::memcpy(&text, end - 8, 8);
-  const std::uint64_t keep = ~std::uint64_t{0} << ((64 - 8 * count) & 63);
-  return {text & keep, keep};
+  return last_of(text, count);
 }
 
 /// The top bit of the byte where the point stands, 0 where there is none. Where there are two, or
@@ -89,21 +93,49 @@ template <class T>
   return true;
 }
 
+/// The digits of 1 to 8 characters as one number, and how many stand behind the point.
+[[gnu::always_inline]] inline bool read_digits(Characters text, std::uint64_t& whole,
+                                               std::size_t& decimals) noexcept {
+  const std::uint64_t point = find_point(text.text);
+  decimals = 0;
+  if (point != 0) {
+    decimals = static_cast<std::size_t>(std::countl_zero(point)) / 8;
+    remove_point(text, point, 0);
+    text.keep <<= 8;
+    if (text.keep == 0) return false;
+  }
+  return combine(text, whole);
+}
+
+/// A field of `length` characters, of which `tail` are the last eight: a minus and digits that fit
+/// there, whose number f32 holds exactly if T is that.
+template <class T>
+[[gnu::always_inline]] inline bool read_tail(std::uint64_t tail, std::size_t length,
+                                             T& value) noexcept {
+  if (length == 0 || length > 8) return false;
+  const bool negative = (tail >> (64 - 8 * length) & 0xFF) == '-';
+  const std::size_t count = length - (negative ? 1 : 0);
+  std::uint64_t whole = 0;
+  std::size_t decimals = 0;
+  if (count == 0 || !read_digits(last_of(tail, count), whole, decimals)) return false;
+  T read = 0;
+  if constexpr (std::is_same_v<T, float>) {
+    if (whole > std::uint64_t{1} << 24) return false;
+    read = static_cast<float>(static_cast<std::int32_t>(whole)) / float_powers[decimals];
+  } else {
+    read = static_cast<double>(static_cast<std::int64_t>(whole)) / powers[decimals];
+  }
+  value = negative ? -read : read;
+  return true;
+}
+
 /// 1 to 8 characters; 8 before `end` can be read.
 template <class T>
 [[gnu::always_inline]] inline bool read_word(const char* end, std::size_t count,
                                              T& value) noexcept {
-  Characters text = load(end, count);
-  const std::uint64_t point = find_point(text.text);
-  std::size_t decimals = 0;
-  if (point != 0) {
-    if (count == 1) return false;
-    decimals = static_cast<std::size_t>(std::countl_zero(point)) / 8;
-    remove_point(text, point, 0);
-    text.keep <<= 8;
-  }
   std::uint64_t whole = 0;
-  return combine(text, whole) && divide(whole, decimals, value);
+  std::size_t decimals = 0;
+  return read_digits(load(end, count), whole, decimals) && divide(whole, decimals, value);
 }
 
 /// 9 to 16 characters; 16 before `end` can be read.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <string>
 
 #include "nodes/csv/csv_column.hpp"
@@ -13,30 +14,62 @@
 namespace kaspar::nodes::csv {
 namespace {
 
-/// A field among the fields that end there.
-std::string_view field_of(std::string_view record, std::span<const std::uint32_t> ends,
-                          std::size_t field) noexcept {
-  const std::size_t begin = field == 0 ? 0 : std::size_t{ends[field - 1]} + 1;
-  return record.substr(begin, ends[field] - begin);
+bool is_float(const Type& type) noexcept {
+  return type.scalar == ScalarType::F32 || type.scalar == ScalarType::F64;
+}
+
+template <class T>
+std::uint64_t read(const NumberKernels& kernels, const FieldEnds& found, std::size_t first,
+                   std::size_t count, T* values) noexcept {
+  const auto kernel = [&] {
+    if constexpr (std::is_same_v<T, float>) return kernels.read_f32;
+    if constexpr (std::is_same_v<T, double>) return kernels.read_f64;
+  }();
+  return kernel(found.ends + first, found.tails + first, count, values);
 }
 
 }  // namespace
 
 struct CsvParser::State final : OperatorState {
-  std::vector<std::uint32_t> ends;  // scratch
+  explicit State(std::size_t fields)
+      : ends(1 + fields + spare_fields),
+        tails(fields + spare_fields),
+        numbers(fields),
+        found{.ends = ends.data(), .tails = tails.data(), .room = tails.size()} {}
+
+  [[nodiscard]] std::string_view field(std::string_view record, std::size_t field) const noexcept {
+    const std::uint32_t begin = ends[field] + 1;
+    return record.substr(begin, ends[field + 1] - begin);
+  }
+  template <class T>
+  [[nodiscard]] T* scratch() noexcept {
+    return reinterpret_cast<T*>(numbers.data());
+  }
+
+  std::vector<std::uint32_t> ends;
+  std::vector<std::uint64_t> tails;
+  std::vector<double> numbers;  // of columns that share a run
+  FieldEnds found;
 };
 
-CsvParser::CsvParser(const Schema& schema, std::span<const Slot> writes, char delimiter, Path path)
-    : schema_(schema), fields_(schema.field_count()), delimiter_(delimiter), path_(path) {
+CsvParser::CsvParser(const Schema& schema, std::span<const Slot> writes, char delimiter,
+                     const NumberKernels* kernels)
+    : schema_(schema), fields_(schema.field_count()), delimiter_(delimiter), kernels_(kernels) {
+  std::size_t field = 0;
   for (std::size_t i = 0; i < schema_.columns.size(); ++i) {
-    targets_.push_back({writes[i], schema_.columns[i].type, schema_.columns[i].name});
+    const Type& type = schema_.columns[i].type;
+    const bool joins = i != 0 && is_float(type) && type.scalar == targets_.back().type.scalar;
+    if (!joins) runs_.push_back({.first = i, .last = i, .field = field});
+    ++runs_.back().last;
+    runs_.back().fields += type.elements();
+    field += type.elements();
+    targets_.push_back({writes[i], type, schema_.columns[i].name});
+    target_of_.insert(target_of_.end(), type.elements(), static_cast<std::uint32_t>(i));
   }
 }
 
 std::unique_ptr<OperatorState> CsvParser::make_state() const {
-  auto state = std::make_unique<State>();
-  state->ends.resize(fields_ + spare_ends);
-  return state;
+  return std::make_unique<State>(fields_);
 }
 
 void CsvParser::process(Batch& batch, OperatorState* state) const noexcept {
@@ -56,11 +89,15 @@ void CsvParser::read_row(Batch& batch, Row row, State& state) const {
     return batch.fail(row, DiagnosticCode::K0905, "the record has no value");
   }
   const std::string_view record = without_line_end(source.value);
-  if (path_ == Path::Fast) {
-    const FieldEnds found = find_ends(record, delimiter_, state.ends);
+  if (kernels_ != nullptr) {
+    const Split found = kernels_->split(record.data(), record.size(), delimiter_, state.found);
     if (found.plain && found.fields != fields_) return fail_count(batch, row, found.fields);
-    if (found.plain) return read_unquoted(batch, row, record, {state.ends.data(), fields_});
+    if (found.plain && read_unquoted(batch, row, record, state)) return;
   }
+  read_fields(batch, row, record);
+}
+
+void CsvParser::read_fields(Batch& batch, Row row, std::string_view record) const {
   const Scan found = scan(record, delimiter_);
   if (found.layout != Layout::Sound) {
     return fail_layout(batch, row, found);
@@ -79,45 +116,66 @@ void CsvParser::read_row(Batch& batch, Row row, State& state) const {
   }
 }
 
-void CsvParser::read_unquoted(Batch& batch, Row row, std::string_view record,
-                              std::span<const std::uint32_t> ends) const {
-  std::size_t field = 0;
-  for (const Target& target : targets_) {
-    bool fine = false;
-    if (target.type.scalar == ScalarType::F32 && !target.type.optional) {
-      fine = read_floats<float>(batch, row, target, record, ends, field);
-    } else if (target.type.scalar == ScalarType::F64 && !target.type.optional) {
-      fine = read_floats<double>(batch, row, target, record, ends, field);
-    } else {
-      fine = read_column(
-          batch, row, batch.column(target.slot), target.name,
-          [field](std::size_t i) { return field + i; },
-          [&](std::size_t i) { return Field{.text = field_of(record, ends, field + i)}; });
+bool CsvParser::read_unquoted(Batch& batch, Row row, std::string_view record, State& state) const {
+  for (const Run& run : runs_) {
+    const Target& target = targets_[run.first];
+    if (target.type.scalar == ScalarType::F32) {
+      if (!read_numbers<float>(batch, row, run, record, state)) return false;
+    } else if (target.type.scalar == ScalarType::F64) {
+      if (!read_numbers<double>(batch, row, run, record, state)) return false;
+    } else if (!read_column(
+                   batch, row, batch.column(target.slot), target.name,
+                   [&run](std::size_t i) { return run.field + i; },
+                   [&](std::size_t i) {
+                     return Field{.text = state.field(record, run.field + i)};
+                   })) {
+      return true;  // the row has failed
     }
-    if (!fine) return;
-    field += target.type.elements();
   }
+  return true;
 }
 
 template <class T>
-bool CsvParser::read_floats(Batch& batch, Row row, const Target& target, std::string_view record,
-                            std::span<const std::uint32_t> ends, std::size_t first) const {
-  T* const values = batch.column(target.slot).row<T>(row);
-  const std::size_t elements = target.type.elements();
-  std::size_t begin = first == 0 ? 0 : std::size_t{ends[first - 1]} + 1;
-  for (std::size_t i = 0; i < elements; ++i) {
-    const std::size_t end = ends[first + i];
-    if (!read_short_number(record.data() + begin, record.data() + end, end, values[i])) {
-      const Field field{.text = record.substr(begin, end - begin)};
-      const FieldPlace place{first + i, target.name, target.type, i};
-      if (is_null(field, target.type)) return fail_null(batch, row, place), false;
-      const ValueError error = read_value(trimmed(field.text), values[i]);
-      if (error != ValueError::None) {
-        return fail_value(batch, row, place, error, field.text), false;
-      }
-    }
-    begin = end + 1;
+bool CsvParser::read_numbers(Batch& batch, Row row, const Run& run, std::string_view record,
+                             State& state) const {
+  const bool alone = run.last - run.first == 1;
+  T* const values = alone ? batch.column(targets_[run.first].slot).row<T>(row) : state.scratch<T>();
+  for (std::size_t i = run.first; i < run.last; ++i) {
+    const ColumnBuffer& column = batch.column(targets_[i].slot);
+    if (column.valid != nullptr) column.valid[row] = 1;
   }
+  for (std::size_t i = 0; i < run.fields; i += most_numbers) {
+    const std::size_t count = std::min(most_numbers, run.fields - i);
+    std::uint64_t left = read(*kernels_, state.found, run.field + i, count, values + i);
+    for (; left != 0; left &= left - 1) {
+      const std::size_t field = i + static_cast<std::size_t>(std::countr_zero(left));
+      if (!read_left(batch, row, run.field + field, record, state, values[field])) return false;
+    }
+  }
+  if (alone) return true;
+  const T* next = values;
+  for (std::size_t i = run.first; i < run.last; ++i) {
+    const std::size_t elements = targets_[i].type.elements();
+    std::copy_n(next, elements, batch.column(targets_[i].slot).row<T>(row));
+    next += elements;
+  }
+  return true;
+}
+
+template <class T>
+bool CsvParser::read_left(Batch& batch, Row row, std::size_t field, std::string_view record,
+                          const State& state, T& value) const {
+  const std::string_view text = state.field(record, field);
+  const char* const end = text.data() + text.size();
+  if (read_short_number(text.data(), end, static_cast<std::size_t>(end - record.data()), value)) {
+    return true;
+  }
+  const std::string_view number = trimmed(text);
+  if (!number.empty()) return read_value(number, value) == ValueError::None;
+  const Target& target = targets_[target_of_[field]];
+  if (!target.type.optional || target.type.is_vector()) return false;
+  value = 0;
+  batch.column(target.slot).valid[row] = 0;
   return true;
 }
 

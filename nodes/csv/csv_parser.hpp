@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "nodes/csv/number_kernels.hpp"
 #include "runtime/core/operator.hpp"
 #include "runtime/core/schema.hpp"
 
@@ -23,12 +24,10 @@ namespace kaspar::nodes::csv {
 /// Strings view the record, or the batch's TextArena where doubled quotes were undone.
 class CsvParser final : public Operator {
  public:
-  /// Which code reads rows: Fast takes a short cut for rows without quotes, Plain does without it
-  /// (the reference that tests compare with). The results are the same.
-  enum class Path : std::uint8_t { Fast, Plain };
-
+  /// Without kernels every row is read field by field: the reference that tests compare with. The
+  /// results are the same.
   CsvParser(const Schema& schema, std::span<const Slot> writes, char delimiter,
-            Path path = Path::Fast);
+            const NumberKernels* kernels = &number_kernels());
 
   [[nodiscard]] std::unique_ptr<OperatorState> make_state() const override;
   void process(Batch& batch, OperatorState* state) const noexcept override;
@@ -40,21 +39,34 @@ class CsvParser final : public Operator {
     Type type;
     std::string_view name;  // into schema_
   };
+  /// Columns side by side that are read at once: numbers of one type, or a single other one.
+  struct Run {
+    std::size_t first = 0, last = 0;  // of targets_
+    std::size_t field = 0, fields = 0;
+  };
 
   void read_row(Batch& batch, Row row, State& state) const;
-  /// `ends`: of the row's fields, one for each of the schema.
-  void read_unquoted(Batch& batch, Row row, std::string_view record,
-                     std::span<const std::uint32_t> ends) const;
+  /// Field by field, by the rules for quotes.
+  void read_fields(Batch& batch, Row row, std::string_view record) const;
+  /// As many fields as the schema has, without quotes, whose ends the state has. False: some field
+  /// is no number, and nothing was said of it.
+  bool read_unquoted(Batch& batch, Row row, std::string_view record, State& state) const;
   template <class T>
-  bool read_floats(Batch& batch, Row row, const Target& target, std::string_view record,
-                   std::span<const std::uint32_t> ends, std::size_t first) const;
+  bool read_numbers(Batch& batch, Row row, const Run& run, std::string_view record,
+                    State& state) const;
+  /// What the kernels left: a long number, one with blanks, or null where that may be.
+  template <class T>
+  bool read_left(Batch& batch, Row row, std::size_t field, std::string_view record,
+                 const State& state, T& value) const;
   void fail_count(Batch& batch, Row row, std::size_t found) const;
 
   Schema schema_;
   std::vector<Target> targets_;
+  std::vector<std::uint32_t> target_of_;  // by field
+  std::vector<Run> runs_;
   std::size_t fields_ = 0;
   char delimiter_;
-  Path path_;
+  const NumberKernels* kernels_;
 };
 
 }  // namespace kaspar::nodes::csv

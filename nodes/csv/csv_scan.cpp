@@ -1,12 +1,6 @@
 #include "nodes/csv/csv_scan.hpp"
 
-#include <array>
-#include <bit>
 #include <cstring>
-
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
 
 namespace kaspar::nodes::csv {
 namespace {
@@ -16,43 +10,6 @@ const char* find(const char* begin, const char* end, char wanted) noexcept {
   const void* found = std::memchr(begin, wanted, static_cast<std::size_t>(end - begin));
   return found == nullptr ? end : static_cast<const char*>(found);
 }
-
-constexpr std::size_t block_size = 64;
-
-/// One bit a character of a block, the first one's the lowest.
-struct BlockBits {
-  std::uint64_t delimiters = 0;
-  std::uint64_t special = 0;  // quotes and line breaks
-};
-
-#if defined(__SSE2__)
-BlockBits compare(const char* block, char delimiter) noexcept {
-  const __m128i wanted = _mm_set1_epi8(delimiter);
-  const __m128i quote = _mm_set1_epi8('"');
-  const __m128i line_break = _mm_set1_epi8('\n');
-  BlockBits bits;
-  for (std::size_t at = 0; at < block_size; at += sizeof(__m128i)) {
-    const __m128i text = _mm_loadu_si128(reinterpret_cast<const __m128i*>(block + at));
-    const auto mask = [at](__m128i found) {
-      return static_cast<std::uint64_t>(static_cast<std::uint32_t>(_mm_movemask_epi8(found))) << at;
-    };
-    bits.delimiters |= mask(_mm_cmpeq_epi8(text, wanted));
-    bits.special |=
-        mask(_mm_or_si128(_mm_cmpeq_epi8(text, quote), _mm_cmpeq_epi8(text, line_break)));
-  }
-  return bits;
-}
-#else
-BlockBits compare(const char* block, char delimiter) noexcept {
-  BlockBits bits;
-  for (std::size_t at = 0; at < block_size; ++at) {
-    const char c = block[at];
-    bits.delimiters |= std::uint64_t{c == delimiter} << at;
-    bits.special |= std::uint64_t{c == '"' || c == '\n'} << at;
-  }
-  return bits;
-}
-#endif
 
 }  // namespace
 
@@ -89,34 +46,6 @@ Scan scan(std::string_view record, char delimiter) noexcept {
     ++p;
     ++result.fields;
   }
-}
-
-FieldEnds find_ends(std::string_view record, char delimiter,
-                    std::span<std::uint32_t> ends) noexcept {
-  std::size_t fields = 0;
-  std::uint64_t special = 0;
-  const auto add = [&](std::size_t base, BlockBits bits) {
-    special |= bits.special;
-    if (fields + block_size > ends.size()) {
-      fields += static_cast<std::size_t>(std::popcount(bits.delimiters));
-      return;
-    }
-    for (std::uint64_t left = bits.delimiters; left != 0; left &= left - 1) {
-      ends[fields++] =
-          static_cast<std::uint32_t>(base) + static_cast<std::uint32_t>(std::countr_zero(left));
-    }
-  };
-  std::size_t base = 0;
-  for (; base + block_size <= record.size(); base += block_size) {
-    add(base, compare(record.data() + base, delimiter));
-  }
-  if (const std::size_t rest = record.size() - base; rest != 0) {
-    std::array<char, block_size> block{};
-    std::memcpy(block.data(), record.data() + base, rest);
-    add(base, compare(block.data(), delimiter));
-  }
-  if (fields < ends.size()) ends[fields] = static_cast<std::uint32_t>(record.size());
-  return {.plain = special == 0, .fields = fields + 1};
 }
 
 Field FieldReader::next() noexcept {

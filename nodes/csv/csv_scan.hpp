@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string_view>
 
 #include "runtime/core/batch.hpp"
@@ -30,19 +29,6 @@ struct Scan {
 
 /// Judges the quotes of a record and counts its fields; an empty record has one, which is empty.
 [[nodiscard]] Scan scan(std::string_view record, char delimiter) noexcept;
-
-struct FieldEnds {
-  bool plain = false;      // no quote and no line break: every delimiter ends a field
-  std::size_t fields = 0;  // also those that there was no room for
-};
-
-/// Room that find_ends() takes beyond the fields that are wanted.
-inline constexpr std::size_t spare_ends = 64;
-
-/// Where the fields end, as if there were no quotes. The first `ends.size() - spare_ends` are
-/// written, or more.
-[[nodiscard]] FieldEnds find_ends(std::string_view record, char delimiter,
-                                  std::span<std::uint32_t> ends) noexcept;
 
 struct Field {
   std::string_view text;  // quotes taken off

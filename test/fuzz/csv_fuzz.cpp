@@ -14,7 +14,7 @@
 namespace {
 
 using namespace kaspar;
-using nodes::csv::CsvParser;
+using namespace kaspar::nodes::csv;
 
 std::vector<Column> columns_of(unsigned choice) {
   const auto column = [](const char* name, ScalarType scalar, std::uint32_t width, bool optional) {
@@ -22,7 +22,7 @@ std::vector<Column> columns_of(unsigned choice) {
                   .type = {.scalar = scalar, .width = width, .optional = optional},
                   .origin = {}};
   };
-  switch (choice % 4) {
+  switch (choice % 5) {
     case 0:
       return {column("x", ScalarType::F32, 4, false)};
     case 1:
@@ -32,6 +32,9 @@ std::vector<Column> columns_of(unsigned choice) {
       return {column("t", ScalarType::Timestamp, 0, true),
               column("d", ScalarType::Duration, 0, true), column("f", ScalarType::Bool, 0, true),
               column("b", ScalarType::Bytes, 0, false)};
+    case 3:
+      return {column("x", ScalarType::F32, 0, false), column("y", ScalarType::F32, 0, true),
+              column("z", ScalarType::F32, 2, true), column("a", ScalarType::F64, 0, true)};
     default:
       return {column("s", ScalarType::String, 0, false), column("x", ScalarType::F64, 3, true)};
   }
@@ -80,16 +83,20 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Schema schema{.name = "Fuzz", .columns = columns};
   std::vector<Slot> writes(columns.size());
   std::iota(writes.begin(), writes.end(), Slot{0});
-  Batch fast(columns, records.records.size());
-  Batch plain(columns, records.records.size());
-  for (const auto& [batch, path] :
-       {std::pair{&fast, CsvParser::Path::Fast}, std::pair{&plain, CsvParser::Path::Plain}}) {
-    const CsvParser parser(schema, writes, delimiter, path);
+  const auto parse = [&](const NumberKernels* kernels) {
+    auto batch = std::make_unique<Batch>(columns, records.records.size());
+    const CsvParser parser(schema, writes, delimiter, kernels);
     batch->reset(records);
     batch->begin_stage(0);
     parser.process(*batch, parser.make_state().get());
     batch->end_stage();
+    return batch;
+  };
+  const std::unique_ptr<Batch> plain = parse(nullptr);
+  for (const auto set : {InstructionSet::Portable, InstructionSet::Avx2, InstructionSet::Avx512}) {
+    if (const NumberKernels* const kernels = number_kernels_of(set)) {
+      compare(*parse(kernels), *plain, columns);
+    }
   }
-  compare(fast, plain, columns);
   return 0;
 }
