@@ -24,8 +24,9 @@ constexpr std::size_t usual_batch_size = 1'000'000;
 constexpr std::size_t framing = 1'024;
 
 /// Values up to this size go along with their message, which is made and has a copy of the key
-/// anyway: by the time that a request is written, what they view may have left the cache.
-constexpr std::size_t small_value = 64;
+/// anyway: by the time that a request is written, what they view may have left the cache. And where
+/// all are copied, what they were made of can go, and be used again while it is warm.
+constexpr std::size_t small_value = 256;
 
 constexpr milliseconds best_effort_close{5'000};
 
@@ -259,21 +260,24 @@ void Producer::produce(const Job& job) {
   // One more than there are, so that it cannot be over before all of them are enqueued.
   delivery = {.listener = job.listener, .topic = job.topic, .remaining = job.records.size() + 1};
   ++under_way_;
+  bool copied = true;
   for (std::size_t i = 0; i < job.records.size();) {
     std::size_t last = i;
     while (last < job.records.size() && is_plain(job.records[last])) ++last;
     if (last != i) {
-      produce_plain(job, i, last, delivery);
+      copied = produce_plain(job, i, last, delivery) && copied;
       i = last;
     } else {
       produce_one(job, job.records[i], delivery);
+      copied = false;
       ++i;
     }
   }
+  if (copied && delivery.remaining > 1) job.listener->copied();
   reported(delivery, RD_KAFKA_RESP_ERR_NO_ERROR);
 }
 
-void Producer::produce_plain(const Job& job, std::size_t first, std::size_t last, Write& delivery) {
+bool Producer::produce_plain(const Job& job, std::size_t first, std::size_t last, Write& delivery) {
   messages_.assign(last - first, rd_kafka_message_t{});
   std::size_t longest = 0;
   for (std::size_t i = first; i < last; ++i) {
@@ -290,10 +294,12 @@ void Producer::produce_plain(const Job& job, std::size_t first, std::size_t last
   const auto count = static_cast<int>(messages_.size());
   const int taken = rd_kafka_produce_batch(handles_[job.topic].get(), RD_KAFKA_PARTITION_UA, flags,
                                            messages_.data(), count);
-  if (taken == count) return;
+  const bool copied = flags == RD_KAFKA_MSG_F_COPY;
+  if (taken == count) return copied;
   for (const rd_kafka_message_t& message : messages_) {
     if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) reported(delivery, message.err);
   }
+  return copied;
 }
 
 void Producer::produce_one(const Job& job, const OutputRecord& record, Write& delivery) {

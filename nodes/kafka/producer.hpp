@@ -122,7 +122,8 @@ class Producer : private ClientEvents {
 
   void run() noexcept;
   void wait_for_work(int milliseconds);
-  void produce_plain(const Job& job, std::size_t first, std::size_t last, Write& delivery);
+  /// Whether librdkafka has copied the values, beside the keys.
+  bool produce_plain(const Job& job, std::size_t first, std::size_t last, Write& delivery);
   void produce_one(const Job& job, const OutputRecord& record, Write& delivery);
   void reported(Write& delivery, rd_kafka_resp_err_t code);
 

@@ -13,9 +13,13 @@
 
 namespace kaspar {
 
-/// Told by a sink, exactly once for each write(): from any thread, also from within write().
+/// Told by a sink how a write() ended, exactly once: from any thread, also from within write().
 class DeliveryListener {
  public:
+  /// Told once at most, and before how it ended: the sink has its own copy of all it needs, so that
+  /// the records and what they view may go while the delivery is still waited for.
+  virtual void copied() noexcept {}
+
   virtual void delivered() noexcept = 0;
   /// At least one record was not written and never will be; the run ends without acknowledging it.
   virtual void failed(Failure failure) noexcept = 0;
@@ -45,8 +49,9 @@ class Sink {
   }
 
   /// Writes the records in this order, after those of earlier calls. Called by one thread at a
-  /// time, and never blocks: a sink that may wait has a thread of its own. Records, what they view
-  /// and the listener live until the listener is told. `transaction` is the one of the batch that
+  /// time, and never blocks: a sink that may wait has a thread of its own. The listener lives until
+  /// it is told how this ended, records and what they view until then or until they are copied.
+  /// `transaction` is the one of the batch that
   /// they come from: a sink that takes no part in any need not look.
   virtual void write(std::span<const OutputRecord> records, std::uint64_t transaction,
                      DeliveryListener& listener) noexcept = 0;

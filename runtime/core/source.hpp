@@ -45,9 +45,9 @@ class Source {
   virtual void serve(std::chrono::milliseconds wait) noexcept = 0;
 
   /// Every record of the batch was delivered, filtered, dropped by policy or dead-lettered. Called
-  /// once for each batch read, in any order, from any thread, before its storage is released; never
-  /// for one of which something was lost or discarded. Must not block. Spans of an older epoch are
-  /// ignored.
+  /// once for each batch read, in any order, from any thread; never for one of which something was
+  /// lost or discarded. Its records may be gone, its spans are there. Must not block. Spans of an
+  /// older epoch are ignored.
   virtual void acknowledge(const RecordBatch& batch) noexcept = 0;
 
   /// No more reads follow. All batches that will ever be acknowledged have been: commits, leaves

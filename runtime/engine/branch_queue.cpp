@@ -126,7 +126,7 @@ void BranchQueue::run(DetachedFlight& flight) {
   flight.owner = this;
   flight.records.sequence = next_sequence_++;
   lane_.begin(flight);
-  flight.pending = heads_.size();
+  begin_viewing(flight, heads_.size());
   for (std::size_t i = 0; i < heads_.size(); ++i) {
     const Head& head = heads_[i];
     Ticket& ticket = head.chain->take_ticket(*head.path, flight, nullptr);
@@ -181,7 +181,7 @@ void QueueEdge::pass_on(Shipment& shipment) noexcept {
   for (std::size_t i = 0; i < count; ++i) {
     // The flight, and so the shipment, may be gone after the last one.
     Ticket* ticket = shipment.parts[i]->ticket;
-    ticket != nullptr ? release(*ticket) : release(flight);
+    ticket != nullptr ? release(*ticket) : release_view(flight);
   }
 }
 

@@ -25,9 +25,10 @@ class InPlace {
     return std::chrono::seconds{spent.tv_sec} + Duration{spent.tv_nsec};
   }
 
-  /// Now and then one that is larger is tried: under load, all are.
+  /// One that is larger is tried now and then, for under load all are: soon at first, and rarely
+  /// once that took too long.
   [[nodiscard]] bool takes(std::size_t rows) noexcept {
-    if (rows > rows_ && ++refused_ < refusals_before_trial) return false;
+    if (rows > rows_ && ++refused_ < patience_) return false;
     refused_ = 0;
     return true;
   }
@@ -35,6 +36,7 @@ class InPlace {
   /// So many rows, that it took, took so long.
   void took(std::size_t rows, Duration duration) noexcept {
     if (duration > at_most) {
+      if (rows > rows_) patience_ = std::min(2 * patience_, most_patience);
       if (rows <= rows_) rows_ /= 2;
     } else if (duration < at_most / 2) {
       rows_ = std::max(rows_, std::min(max_batch_records, rows * 2));
@@ -43,10 +45,11 @@ class InPlace {
 
  private:
   static constexpr Duration at_most = std::chrono::microseconds{500};
-  static constexpr std::size_t refusals_before_trial = 64;
+  static constexpr std::size_t most_patience = 64;
 
   std::size_t rows_ = 16;
   std::size_t refused_ = 0;
+  std::size_t patience_ = 2;  // refusals before a trial
 };
 
 }  // namespace kaspar::engine

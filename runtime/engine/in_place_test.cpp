@@ -48,4 +48,16 @@ TEST_CASE("a trial that is too slow does not shrink what is taken") {
   CHECK(in_place.takes(16));
 }
 
+TEST_CASE("what is always too slow is tried more and more rarely") {
+  InPlace in_place;
+  std::size_t trials = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    if (!in_place.takes(1'000)) continue;
+    ++trials;
+    in_place.took(1'000, 100ms);
+  }
+  CHECK(trials > 100);
+  CHECK(trials < 200);
+}
+
 }  // namespace kaspar::engine

@@ -22,6 +22,8 @@ void Lane::begin(Flight& flight) {
     shipment.flight = &flight;
     shipment.parts.assign(edges[i]->places(), nullptr);
     shipment.missing = edges[i]->places();
+    shipment.sent.clear();
+    shipment.is_copied = false;
   }
   if (flight.consignment_count < queues.size()) {
     flight.consignments = std::make_unique<Consignment[]>(queues.size());
@@ -31,7 +33,7 @@ void Lane::begin(Flight& flight) {
 
 void launch(Flight& flight) {
   const Lane& lane = *flight.lane;
-  flight.pending = lane.roots.size() + lane.queues.size() + 1;
+  begin_viewing(flight, lane.roots.size() + lane.queues.size() + 1);
   for (const Path* root : lane.roots) {
     Ticket& ticket = root->chain->take_ticket(*root, flight, nullptr);
     ticket.batch.reset(flight.records);
@@ -44,6 +46,17 @@ void launch(Flight& flight) {
     const Outlet& outlet = lane.queues[i].outlet;
     outlet.edge->push(flight, outlet.place, consignment);
   }
+  release_view(flight);
+}
+
+void begin_viewing(Flight& flight, std::size_t viewers) noexcept {
+  flight.pending = 1;
+  flight.viewing = viewers;
+}
+
+void release_view(Flight& flight) noexcept {
+  if (flight.viewing.fetch_sub(1) != 1) return;
+  if (flight.records.storage) flight.records.storage->release();
   release(flight);
 }
 
@@ -57,7 +70,7 @@ void release(Ticket& ticket) noexcept {
     Flight& flight = *done->flight;
     Ticket* parent = done->parent;
     done->chain->give_back(*done);
-    if (parent == nullptr) return release(flight);
+    if (parent == nullptr) return release_view(flight);
     done = parent;
   }
 }

@@ -15,8 +15,12 @@ void release_parts(Shipment& shipment) noexcept {
   for (std::size_t i = 0; i < count; ++i) release(*shipment.parts[i]->ticket);
 }
 
-bool counted_only(const Consignment& part) noexcept {
-  return part.ticket->chain->plan().best_effort;
+bool counted_only(const ChainGraph& chain) noexcept { return chain.plan().best_effort; }
+
+// The last touch of a shipment whose delivery has ended.
+void release(Shipment& shipment) noexcept {
+  if (shipment.is_copied) return release(*shipment.flight);
+  release_parts(shipment);
 }
 
 }  // namespace
@@ -36,9 +40,7 @@ void SinkEdge::pass_on(Shipment& shipment) noexcept {
       return port_.sink->write(shipment.records, flight.records.transaction, shipment);
     }
   }
-  for (const Consignment* part : shipment.parts) {
-    part->ticket->chain->counters().unconfirmed -= part->records.size();
-  }
+  for (const Sent& sent : shipment.sent) sent.chain->counters().unconfirmed -= sent.records;
   give_up(shipment);
 }
 
@@ -51,15 +53,18 @@ void SinkEdge::gather(Shipment& shipment) {
     if (end != Flight::no_row && !part->records.empty()) {
       const auto last = std::ranges::lower_bound(part->records, end, {}, &OutputRecord::row);
       const auto kept = static_cast<std::size_t>(last - part->records.begin());
-      if (counted_only(*part)) {
+      if (counted_only(*part->ticket->chain)) {
         part->ticket->chain->counters().best_effort_dropped += part->records.size() - kept;
       }
       part->records = part->records.first(kept);
     }
     if (part->records.empty()) continue;
-    part->ticket->chain->counters().unconfirmed += part->records.size();
-    part->outputs = static_cast<std::size_t>(
-        std::ranges::count(part->records, nullptr, &OutputRecord::dead_letter));
+    ChainGraph& chain = *part->ticket->chain;
+    chain.counters().unconfirmed += part->records.size();
+    const auto outputs = std::ranges::count(part->records, nullptr, &OutputRecord::dead_letter);
+    shipment.sent.push_back({.chain = &chain,
+                             .records = part->records.size(),
+                             .outputs = static_cast<std::size_t>(outputs)});
     shipment.records = part->records;
     ++filled;
   }
@@ -86,7 +91,7 @@ void SinkEdge::merge(Shipment& shipment) {
 
 void SinkEdge::give_up(Shipment& shipment) noexcept {
   for (const Consignment* part : shipment.parts) {
-    if (counted_only(*part)) {
+    if (counted_only(*part->ticket->chain)) {
       part->ticket->chain->counters().best_effort_dropped += part->records.size();
     } else {
       shipment.flight->lost = true;
@@ -95,27 +100,31 @@ void SinkEdge::give_up(Shipment& shipment) noexcept {
   release_parts(shipment);
 }
 
-void SinkEdge::delivered(Shipment& shipment) noexcept {
-  for (const Consignment* part : shipment.parts) {
-    ChainCounters& counters = part->ticket->chain->counters();
-    if (part->records.empty()) continue;
-    counters.unconfirmed -= part->records.size();
-    counters.written += part->outputs;
-    state_.dead_letters += part->records.size() - part->outputs;
-  }
+void SinkEdge::copied(Shipment& shipment) noexcept {
+  shipment.is_copied = true;
+  ++shipment.flight->pending;
   release_parts(shipment);
+}
+
+void SinkEdge::delivered(Shipment& shipment) noexcept {
+  for (const Sent& sent : shipment.sent) {
+    ChainCounters& counters = sent.chain->counters();
+    counters.unconfirmed -= sent.records;
+    counters.written += sent.outputs;
+    state_.dead_letters += sent.records - sent.outputs;
+  }
+  release(shipment);
 }
 
 void SinkEdge::failed(Shipment& shipment, Failure failure) noexcept {
   bool fatal = false;
   std::size_t records = 0;
-  for (const Consignment* part : shipment.parts) {
-    if (part->records.empty()) continue;
-    ChainCounters& counters = part->ticket->chain->counters();
-    counters.unconfirmed -= part->records.size();
-    if (counted_only(*part)) {
-      counters.best_effort_failed += part->records.size();
-      records += part->records.size();
+  for (const Sent& sent : shipment.sent) {
+    ChainCounters& counters = sent.chain->counters();
+    counters.unconfirmed -= sent.records;
+    if (counted_only(*sent.chain)) {
+      counters.best_effort_failed += sent.records;
+      records += sent.records;
     } else {
       fatal = true;
     }
@@ -128,16 +137,16 @@ void SinkEdge::failed(Shipment& shipment, Failure failure) noexcept {
     state_.context.log.write(LogLevel::Warning, "best_effort_failed", failure.message,
                              {{"records", std::to_string(records)}});
   }
-  release_parts(shipment);
+  release(shipment);
 }
 
 void SinkEdge::discarded(Shipment& shipment) noexcept {
-  for (const Consignment* part : shipment.parts) {
-    part->ticket->chain->counters().unconfirmed -= part->records.size();
-  }
+  for (const Sent& sent : shipment.sent) sent.chain->counters().unconfirmed -= sent.records;
   shipment.flight->discarded = true;
-  release_parts(shipment);
+  release(shipment);
 }
+
+void Shipment::copied() noexcept { edge->copied(*this); }
 
 void Shipment::delivered() noexcept { edge->delivered(*this); }
 

@@ -35,6 +35,7 @@ class SinkEdge final : public Edge {
 
   [[nodiscard]] std::size_t add_place() noexcept { return places_++; }
 
+  void copied(Shipment& shipment) noexcept;
   void delivered(Shipment& shipment) noexcept;
   void failed(Shipment& shipment, Failure failure) noexcept;
   void discarded(Shipment& shipment) noexcept;

@@ -45,7 +45,13 @@ struct Consignment {
   std::vector<DeadLetter> letters;
   std::vector<OutputRecord> mixed;  // outputs and dead letters for the same sink
   std::vector<Row> rows;            // for a queue
-  std::size_t outputs = 0;          // of `records`, without dead letters
+};
+
+/// What a chain has in a shipment.
+struct Sent {
+  ChainGraph* chain = nullptr;
+  std::size_t records = 0;
+  std::size_t outputs = 0;  // without dead letters
 };
 
 /// What of one flight passes one edge, and the listener for its delivery.
@@ -57,7 +63,10 @@ class Shipment final : public DeliveryListener {
   std::atomic<std::size_t> missing{0};  // parts still to come
   std::span<const OutputRecord> records;
   std::vector<OutputRecord> merged;
+  std::vector<Sent> sent;  // outlives the parts, once they are copied
+  bool is_copied = false;
 
+  void copied() noexcept override;
   void delivered() noexcept override;
   void failed(Failure failure) noexcept override;
   void discarded() noexcept override;
@@ -71,7 +80,8 @@ struct Flight {
   FlightOwner* owner = nullptr;
   Lane* lane = nullptr;
   std::size_t credit = 0;                // bytes held of the credits
-  std::atomic<std::size_t> pending{0};   // root tickets and own consignments at work
+  std::atomic<std::size_t> viewing{0};   // root tickets and own consignments, which view records
+  std::atomic<std::size_t> pending{0};   // all those as one, and each copied shipment
   bool in_place = false;                 // chains run in the thread that launches it
   std::atomic<bool> lost{false};         // something was not delivered: never acknowledged
   std::atomic<bool> discarded{false};    // its transaction is aborted: its source reads it again
@@ -86,7 +96,7 @@ struct Flight {
 };
 
 /// One chain's work on one flight that came by one path. Its memory lives until all that was made
-/// of it is delivered or given up. Pooled by its chain.
+/// of it is copied, delivered or given up. Pooled by its chain.
 struct Ticket {
   Ticket(std::span<const Column> slots, std::size_t capacity, std::size_t inherited)
       : batch(slots, capacity, inherited) {}
@@ -100,8 +110,13 @@ struct Ticket {
   std::atomic<std::size_t> pending{0};          // consignments and child tickets at work
 };
 
-/// One that is counted in the flight's, or the ticket's, `pending` is done.
-void release(Flight& flight) noexcept;
+/// `viewers` root tickets and own consignments are at work.
+void begin_viewing(Flight& flight, std::size_t viewers) noexcept;
+/// One that is counted in the ticket's `pending`, or the flight's `viewing`, is done. When nothing
+/// views the records any more, they go.
 void release(Ticket& ticket) noexcept;
+void release_view(Flight& flight) noexcept;
+/// One that is counted in its `pending` is done.
+void release(Flight& flight) noexcept;
 
 }  // namespace kaspar::engine
