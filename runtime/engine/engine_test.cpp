@@ -18,7 +18,8 @@ using namespace std::chrono_literals;
 TEST_CASE("order is kept though bodies overtake each other, and each batch is acknowledged once") {
   const std::size_t threads = GENERATE(1u, 2u, 4u);
   const bool fuse = GENERATE(true, false);
-  const auto delivery = GENERATE(SinkScript::Delivery::AtOnce, SinkScript::Delivery::Later);
+  const auto delivery = GENERATE(SinkScript::Delivery::AtOnce, SinkScript::Delivery::Later,
+                                 SinkScript::Delivery::Copied);
   Fixture f(1, {make_chain(0)});
   f.settings.threads = threads;
   f.settings.fuse = fuse;
@@ -41,6 +42,7 @@ TEST_CASE("order is kept though bodies overtake each other, and each batch is ac
 TEST_CASE("a batch is acknowledged only after its delivery on every branch of a fork") {
   Fixture f(2, {make_chain(0), make_chain(1)});
   for (auto& sink : f.sinks) sink->delivery = SinkScript::Delivery::Later;
+  if (GENERATE(false, true)) f.sinks[0]->delivery = SinkScript::Delivery::Copied;
   f.source().batches = numbered(300);
   std::atomic<bool> early{false};
   f.source().on_acknowledge = [&](std::size_t batch) {
@@ -64,7 +66,9 @@ TEST_CASE("a batch is acknowledged only after its delivery on every branch of a 
 TEST_CASE(
     "a batch whose transaction was aborted on one branch is neither acknowledged nor a failure") {
   Fixture f(2, {make_chain(0), make_chain(1)});
-  for (auto& sink : f.sinks) sink->delivery = SinkScript::Delivery::Later;
+  for (auto& sink : f.sinks) {
+    sink->delivery = GENERATE(SinkScript::Delivery::Later, SinkScript::Delivery::Copied);
+  }
   f.source().batches = {{"a", "b"}, {"c", "d", "e"}, {"f"}};
   f.sinks[1]->discard_at = "d";
   const RunReport report = f.run();
@@ -160,7 +164,8 @@ TEST_CASE("a record too large for the sink is a failed row of `to`") {
 }
 
 TEST_CASE("a sink that fails ends the run with 3; what it did not write is not acknowledged") {
-  const auto delivery = GENERATE(SinkScript::Delivery::AtOnce, SinkScript::Delivery::Later);
+  const auto delivery = GENERATE(SinkScript::Delivery::AtOnce, SinkScript::Delivery::Later,
+                                 SinkScript::Delivery::Copied);
   Fixture f(1, {make_chain(0)});
   f.sinks[0]->delivery = delivery;
   f.sinks[0]->fail_at = "50";

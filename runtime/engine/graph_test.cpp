@@ -23,7 +23,8 @@ Fixture make_graph(std::size_t sinks, const std::vector<Link>& links, std::size_
   Fixture f(sinks, make_links(links), sources);
   f.settings.threads = GENERATE(1u, 2u);
   f.settings.fuse = GENERATE(true, false);
-  const auto delivery = GENERATE(SinkScript::Delivery::AtOnce, SinkScript::Delivery::Later);
+  const auto delivery = GENERATE(SinkScript::Delivery::AtOnce, SinkScript::Delivery::Later,
+                                 SinkScript::Delivery::Copied);
   for (auto& sink : f.sinks) sink->delivery = delivery;
   for (auto& source : f.sources) source->batches = numbered(batches);
   return f;

@@ -155,7 +155,7 @@ struct Written {
 
 /// What a MemorySink is to do, and what it wrote. Outlives the engine.
 struct SinkScript {
-  enum class Delivery { AtOnce, Later, Held, Never };
+  enum class Delivery { AtOnce, Later, Copied, Held, Never };  // Copied: as Later, of a copy
   Delivery delivery = Delivery::AtOnce;
   std::size_t largest = std::numeric_limits<std::size_t>::max();
   std::optional<std::string> fail_at;     // a value
@@ -196,7 +196,7 @@ class MemorySink final : public Sink {
     for (const OutputRecord& record : records) script_.written.push_back(copy(record));
     if (script_.delivery == SinkScript::Delivery::AtOnce) {
       lock.unlock();
-      tell(records, listener);
+      tell(copies(records), listener);
     } else if (script_.delivery != SinkScript::Delivery::Never) {
       queue_.emplace_back(records, &listener);
       script_.changed.notify_all();
@@ -222,8 +222,14 @@ class MemorySink final : public Sink {
     return written;
   }
 
-  void tell(std::span<const OutputRecord> records, DeliveryListener& listener) noexcept {
-    for (const OutputRecord& record : records) {
+  static std::vector<Written> copies(std::span<const OutputRecord> records) {
+    std::vector<Written> made;
+    for (const OutputRecord& record : records) made.push_back(copy(record));
+    return made;
+  }
+
+  void tell(const std::vector<Written>& records, DeliveryListener& listener) noexcept {
+    for (const Written& record : records) {
       if (script_.fail_at && record.value == *script_.fail_at) {
         listener.failed({.message = "the disk is full"});
         return;
@@ -232,7 +238,7 @@ class MemorySink final : public Sink {
     }
     {
       const std::lock_guard lock(script_.mutex);
-      for (const OutputRecord& record : records) script_.delivered.push_back(copy(record));
+      script_.delivered.insert(script_.delivered.end(), records.begin(), records.end());
     }
     listener.delivered();
   }
@@ -251,7 +257,12 @@ class MemorySink final : public Sink {
       if (refused) {
         listener->failed({.message = "not delivered in time"});
       } else {
-        tell(records, *listener);
+        const std::vector<Written> own = copies(records);
+        if (script_.delivery == SinkScript::Delivery::Copied) {
+          listener->copied();
+          std::this_thread::yield();
+        }
+        tell(own, *listener);
       }
       lock.lock();
     }

@@ -1,5 +1,6 @@
 // Random plans against a reference that takes one record after the other through all chains.
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <random>
 #include <string>
@@ -204,8 +205,8 @@ void check(std::uint64_t seed, Mode mode) {
       f.settings.best_effort_grace = 60s;
       for (std::size_t i = 0; i < maker.sources; ++i) f.sources[i]->batches = records[i];
       for (std::size_t i = 0; i < sinks; ++i) {
-        f.sinks[i]->delivery =
-            i % 2 == seed % 2 ? SinkScript::Delivery::Later : SinkScript::Delivery::AtOnce;
+        f.sinks[i]->delivery = std::array{SinkScript::Delivery::AtOnce, SinkScript::Delivery::Later,
+                                          SinkScript::Delivery::Copied}[(i + seed) % 3];
       }
       auto engine = f.open();
       const RunReport report = engine->run();
