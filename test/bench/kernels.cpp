@@ -139,7 +139,8 @@ int measure_all(const Options& options) {
 }
 
 int repeat(const Options& options) {
-  PipelineStages pipeline(options.lstm, lines_of(options.rows_file), 256);
+  const std::vector<std::string> rows = lines_of(options.rows_file);
+  PipelineStages pipeline(options.lstm, rows, 256);
   const std::size_t stage = index_of(pipeline, options.stage);
   for (std::size_t i = 0; i < options.repeats; ++i) pipeline.run(stage);
   return 0;

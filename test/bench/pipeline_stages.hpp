@@ -17,8 +17,8 @@ namespace kaspar::bench {
 /// Of the file's first chain. Not movable, for batches refer to its records.
 class PipelineStages {
  public:
-  /// Splits the rows into batches of `batch_size`, and runs every stage over all of them once. Ends
-  /// the process with a message if the file cannot be compiled or a row fails.
+  /// Splits the rows, which outlive it, into batches of `batch_size`, and runs every stage over all
+  /// of them once. Ends the process with a message if the file cannot be compiled or a row fails.
   PipelineStages(const std::string& file, std::span<const std::string> rows,
                  std::size_t batch_size);
   PipelineStages(const PipelineStages&) = delete;
