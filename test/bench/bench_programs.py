@@ -36,6 +36,26 @@ class Topics:
         consumer.close()
         return found
 
+    def committed(self, first):
+        """Records of the outputs from these offsets on that a `read_committed` consumer sees, and the seconds from the
+        first to the last. Offsets tell neither: the ends of transactions have some too."""
+        from confluent_kafka import Consumer, KafkaError, TopicPartition
+        consumer = Consumer({"bootstrap.servers": self.broker.address, "group.id": "bench-committed", "enable.partition.eof": True,
+                             "isolation.level": "read_committed"})
+        consumer.assign([TopicPartition(self.outputs, p, offset) for p, offset in enumerate(first)])
+        count, times, reading, deadline = 0, [], self.partitions, time.monotonic() + 120
+        while reading:
+            if time.monotonic() > deadline:
+                sys.exit("the outputs cannot be read")
+            for message in consumer.consume(10_000, 1):
+                if not message.error():
+                    count += 1
+                    times.append(message.timestamp()[1] / 1000)
+                elif message.error().code() == KafkaError._PARTITION_EOF:
+                    reading -= 1
+        consumer.close()
+        return count, max(times) - min(times) if times else 0
+
     def seconds_between(self, first, last):
         """From the first record that was made for the output to the last; offsets, of each partition."""
         from confluent_kafka import Consumer, TopicPartition
@@ -58,10 +78,11 @@ class Topics:
 
 
 class Program:
-    """One that reads a topic to its end, or serves it until it is stopped."""
+    """One that reads a topic to its end, or serves it until it is stopped. Of kaspar's, `interval` is what it commits at, and
+    `exactly_once` its guarantee."""
 
-    def __init__(self, name, work, lab):
-        self.name, self.work, self.lab = name, work, lab
+    def __init__(self, name, work, lab, interval=None, exactly_once=False):
+        self.name, self.work, self.lab, self.interval, self.exactly_once = name, work, lab, interval, exactly_once
 
     def command(self, topics, inputs, until_end):
         group = f"bench-{uuid.uuid4().hex[:8]}"
@@ -71,9 +92,16 @@ class Program:
             model = ["--library", self.lab.library, "--model", MODEL, "--mean", mean, "--std", std] if self.work == "onnx" else []
             return [BUILD / "test/bench/bench_peer", self.work, "--brokers", topics.broker.address, "--in", inputs,
                     "--out", topics.outputs, "--group", group, "--partitions", str(topics.partitions), *model, *end]
-        file = self.lab.folder / f"{self.name}-{group}.pipe"
-        file.write_text(bench_data.pipeline(self.work, self.lab.lr, (inputs, topics.outputs, topics.dead), group))
-        return [KASPAR, "run", file, "--brokers", topics.broker.address, *end]
+        file = self.lab.folder / f"{self.work}-{group}.pipe"
+        text = bench_data.pipeline(self.work, self.lab.lr, (inputs, topics.outputs, topics.dead), group)
+        if self.exactly_once:
+            text = text.replace("pipe 1\n", "pipe 1\ndeliver exactly_once\n", 1)
+        file.write_text(text)
+        profile = []
+        if self.interval:
+            profile = ["--profile", file.with_suffix(".toml")]
+            profile[1].write_text(f'[run]\ninstance = "{group}"\ncommit_interval = "{self.interval}"\n')
+        return [KASPAR, "run", file, *profile, "--brokers", topics.broker.address, *end]
 
     def run(self, topics, inputs):
         """CPU seconds of all threads, peak memory in MiB."""
