@@ -19,6 +19,9 @@ using std::chrono::milliseconds;
 constexpr milliseconds revoke_drain{10'000};  // well below max.poll.interval.ms
 constexpr milliseconds revoke_commit{5'000};
 constexpr milliseconds least_time_to_leave{2'000};
+/// Before, destroying a client that never got an assignment ended the process
+/// (confluentinc/librdkafka#4381, in 2.3.0).
+constexpr int fixed_sticky_assignor = 0x020300ff;
 
 milliseconds until(Consumer::Clock::time_point deadline) {
   return std::max(milliseconds{0},
@@ -186,6 +189,7 @@ void Consumer::assign(rd_kafka_topic_partition_list_t& partitions) {
     }
     return;
   }
+  assigned_once_ = true;
   log().write(LogLevel::Info, "partitions_assigned", "partitions were assigned to this process",
               {{"count", std::to_string(partitions.cnt)}, {"partitions", text_of(partitions)}});
   // Finding out where to start may take longer than a transaction may be open.
@@ -371,7 +375,10 @@ Consumer::~Consumer() {
   messages_.reset();
   if (!client_) return;
   leave(Clock::now() + least_time_to_leave);
-  if (rd_kafka_consumer_closed(client_.get()) != 0) {
+  if (!assigned_once_ && rd_kafka_version() < fixed_sticky_assignor) {
+    disown();
+    (void)client_.release();
+  } else if (rd_kafka_consumer_closed(client_.get()) != 0) {
     rd_kafka_destroy_flags(client_.release(), RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
   } else {
     // Destroying it would wait for ever for what keeps it from closing; the process is about to

@@ -127,6 +127,7 @@ class Consumer final : private ClientEvents {
   bool committing_ = false;
   bool left_ = false;      // the group, or it was tried
   bool answered_ = false;  // a rebalance, since it leaves
+  bool assigned_once_ = false;
 };
 
 }  // namespace kaspar::nodes::kafka

@@ -295,8 +295,9 @@ TEST_CASE("`latest` begins after what is there, and keeps to it") {
     auto source = world.source(latest);
     REQUIRE(source->open().has_value());
     RecordBatch batch;
-    const auto deadline = std::chrono::steady_clock::now() + 3s;
-    while (std::chrono::steady_clock::now() < deadline) {
+    const auto deadline = std::chrono::steady_clock::now() + 60s;
+    while (world.log.text().find("partitions_assigned") == std::string::npos) {
+      REQUIRE(std::chrono::steady_clock::now() < deadline);
       REQUIRE(source->read(batch, some) == ReadStatus::Idle);
     }
     CHECK(source->close(10s).has_value());

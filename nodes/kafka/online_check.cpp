@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <thread>
 #include <utility>
 
 #include "nodes/kafka/cluster_probe.hpp"
@@ -14,6 +15,9 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
+
+/// A topic that was just created is known to its broker a little later.
+constexpr milliseconds propagation{1'000};
 
 class OnlineCheck {
  public:
@@ -26,6 +30,7 @@ class OnlineCheck {
       return std::move(issues_);
     }
     deadline_ = steady_clock::now() + settings_.connect_timeout;
+    known_by_ = steady_clock::now() + propagation;
     for (std::size_t i = 0; i < uses.size(); ++i) {
       topic(i, uses[i]);
       if (!uses[i].group.empty()) group(i, uses[i].group);
@@ -50,6 +55,10 @@ class OnlineCheck {
   void topic(std::size_t index, const TopicUse& use) {
     limit();
     auto state = probe_.topic(use.topic);
+    while (state && !*state && steady_clock::now() < known_by_) {
+      std::this_thread::sleep_for(milliseconds{50});
+      state = probe_.topic(use.topic);
+    }
     if (!state) return add(index, "topic", std::move(state.error()));
     if (!*state) return missing(index, use);
     if (const auto& leaderless = (*state)->leaderless; !leaderless.empty()) {
@@ -100,6 +109,7 @@ class OnlineCheck {
   std::string brokers_;
   ClusterProbe probe_;
   steady_clock::time_point deadline_;
+  steady_clock::time_point known_by_;  // topics that were made before the check began
   std::vector<std::string> groups_;
   std::vector<OnlineIssue> issues_;
 };

@@ -48,6 +48,8 @@ struct Fixture {
                    std::size_t source_count = 1)
       : plan(make_plan(std::move(chains), sink_count)) {
     settings.threads = 4;
+    // No queue is full only because some thread comes late.
+    settings.memory_budget = std::size_t{16} << 30;
     plan.sources.resize(source_count, {.name = "in"});
     for (std::size_t i = 0; i < source_count; ++i) {
       sources.push_back(std::make_unique<SourceScript>());

@@ -45,12 +45,11 @@ class Job:
         return [KASPAR, "run", str(self.file), "--brokers", self.broker.address, *options]
 
     def run_to_end(self, *options):
-        """Runs until everything is read; how long it took."""
-        start = time.monotonic()
+        """Runs until everything is read; what it wrote to stderr."""
         done = subprocess.run(self.command("--until-end", *options), capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, f"exit status {done.returncode}: {done.stderr[-3000:]}"
         assert done.stdout == "", done.stdout[:1000]
-        return time.monotonic() - start
+        return done.stderr
 
     def produce(self, rows):
         """Writes (key, value) pairs in this order, as a foreign client does."""

@@ -14,6 +14,7 @@ from example_cases import ExampleCases
 
 class EmbeddedBroker(BrokerCases, ExampleCases, unittest.TestCase):
     ROWS = 10_000
+    embedded = True
 
     def make_broker(self):
         return brokers.EmbeddedBroker()

@@ -13,10 +13,23 @@ from example_cases import ExampleCases
 
 class RealBroker(BrokerCases, ExampleCases, unittest.TestCase):
     ROWS = 20_000
+    embedded = False
 
     def make_broker(self):
         return brokers.RealBroker()
 
+    @unittest.skipUnless(brokers.OLD_LIBRDKAFKA, "an old librdkafka only: test/run old_librdkafka")
+    def test_an_old_librdkafka_warns_and_refuses_exactly_once(self):
+        job = self.job("old")
+        job.produce([("k", ",".join(["30"] * 60))])
+        self.assertIn('"old_librdkafka"', job.run_to_end())
+        job.file.write_text(job.file.read_text() + "\ndeliver exactly_once\n")
+        done = subprocess.run([brokers.KASPAR, "check", str(job.file)], capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("K0602", done.stdout)
+        self.assertRegex(done.stdout, r"it needs librdkafka 2\.10\.1 or newer, this is \d+\.\d+\.\d+")
+
+    @unittest.skipIf(brokers.OLD_LIBRDKAFKA, "refused with an old librdkafka, which another case shows")
     def test_exactly_once_to_the_end(self):
         job = self.job("exactly-once")
         job.file.write_text(job.file.read_text() + "\ndeliver exactly_once\n")
