@@ -103,6 +103,9 @@ struct World {
   RunContext context{.settings = settings, .log = log};
 };
 
+/// The embedded broker of an old librdkafka makes every topic that is asked for.
+constexpr bool makes_topics = RD_KAFKA_VERSION < 0x020300ff;
+
 using Batches = std::vector<std::unique_ptr<RecordBatch>>;
 
 constexpr ReadLimits some{.records = 64, .bytes = 1u << 20, .wait = 50ms};
@@ -467,10 +470,10 @@ TEST_CASE("a best-effort sink opens without its cluster or its topic, another do
           .open();
     };
     CHECK(open(Delivery::BestEffort).has_value());
-    CHECK_FALSE(open(Delivery::Reliable).has_value());
+    CHECK(open(Delivery::Reliable).has_value() == (absent && makes_topics));
   }
-  CHECK(world.log.text().find("! best_effort_unreachable: there is no topic `absent`") !=
-        std::string::npos);
+  CHECK((world.log.text().find("! best_effort_unreachable: there is no topic `absent`") !=
+         std::string::npos) == !makes_topics);
   CHECK(world.log.text().find("! best_effort_unreachable: no Kafka broker answered") !=
         std::string::npos);
 }
@@ -578,9 +581,11 @@ TEST_CASE("a missing topic and a missing broker are told") {
       std::make_shared<Producer>(std::vector<ProducedTopic>{{.name = "nowhere"}},
                                  Delivery::Reliable, world.settings.kafka, world.context);
   const auto opened = missing->open();
-  REQUIRE_FALSE(opened.has_value());
-  CHECK(opened.error().status == ExitStatus::Failed);
-  CHECK(opened.error().message.find("`nowhere`") != std::string::npos);
+  REQUIRE(opened.has_value() == makes_topics);
+  if (!opened) {
+    CHECK(opened.error().status == ExitStatus::Failed);
+    CHECK(opened.error().message.find("`nowhere`") != std::string::npos);
+  }
   world.broker.reset();
   const auto unreachable = world.source()->open();
   REQUIRE_FALSE(unreachable.has_value());
@@ -620,6 +625,7 @@ TEST_CASE("options that Kafka would refuse are refused by the check") {
 }
 
 TEST_CASE("a topic that was created a moment ago is waited for, another is missing") {
+  if (makes_topics) return;
   World world;
   auto writer = std::async(std::launch::async, [&] {
     return TopicWriter::open(world.settings.kafka, "late", world.log, nullptr);

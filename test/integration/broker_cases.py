@@ -142,6 +142,9 @@ class BrokerCases:
         job = self.job("missing")
         job.file.write_text(job.file.read_text().replace(job.outputs, "no-such-topic"))
         done = subprocess.run(job.command("--until-end"), capture_output=True, text=True, timeout=60)
+        if OLD_LIBRDKAFKA and self.embedded:
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertIn("no-such-topic", done.stderr)
         self.assertIn("create", done.stderr)
