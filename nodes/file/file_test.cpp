@@ -71,6 +71,9 @@ struct Listener final : DeliveryListener {
   void delivered() noexcept override { told.set_value(""); }
   void failed(Failure failure) noexcept override { told.set_value(failure.message); }
   void discarded() noexcept override { told.set_value("discarded"); }
+  void refused(std::span<const std::size_t>, std::string_view) noexcept override {
+    told.set_value("refused");
+  }
   std::promise<std::string> told;
 };
 
@@ -173,11 +176,11 @@ TEST_CASE("a sink writes all in order before it tells so") {
   const std::vector<OutputRecord> first{{.value = "a"}, {.value = "b"}};
   const std::vector<OutputRecord> second{{.value = "c"}};
   Listener one, two, none;
-  sink.write(first, 0, one);
+  sink.write(first, {}, one);
   CHECK(one.told.get_future().get().empty());
   CHECK(file.text() == "a\nb\n");
-  sink.write(second, 0, two);
-  sink.write({}, 0, none);
+  sink.write(second, {}, two);
+  sink.write({}, {}, none);
   CHECK(sink.close(10s).has_value());
   CHECK(two.told.get_future().get().empty());
   CHECK(none.told.get_future().get().empty());
@@ -189,7 +192,7 @@ TEST_CASE("an I/O error fails the write, and a reader that never reads cannot ho
   REQUIRE(full.open().has_value());
   const std::vector<OutputRecord> records{{.value = "a"}};
   Listener refused;
-  full.write(records, 0, refused);
+  full.write(records, {}, refused);
   CHECK_FALSE(full.close(10s).has_value());
   CHECK_FALSE(refused.told.get_future().get().empty());
 
@@ -200,7 +203,7 @@ TEST_CASE("an I/O error fails the write, and a reader that never reads cannot ho
   const std::string large(1u << 20, 'x');
   const std::vector<OutputRecord> too_much{{.value = large}};
   Listener abandoned;
-  stuck.write(too_much, 0, abandoned);
+  stuck.write(too_much, {}, abandoned);
   CHECK_FALSE(stuck.close(1ms).has_value());
   CHECK_FALSE(abandoned.told.get_future().get().empty());
   ::close(ends[0]);

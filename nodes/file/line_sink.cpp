@@ -49,7 +49,7 @@ std::expected<void, Failure> LineSink::open() {
   return {};
 }
 
-void LineSink::write(std::span<const OutputRecord> records, std::uint64_t,
+void LineSink::write(std::span<const OutputRecord> records, const WriteTerms&,
                      DeliveryListener& listener) noexcept {
   {
     const std::lock_guard lock(mutex_);

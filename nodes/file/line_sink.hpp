@@ -22,7 +22,7 @@ class LineSink final : public Sink {
   ~LineSink() override;
 
   [[nodiscard]] std::expected<void, Failure> open() override;
-  void write(std::span<const OutputRecord> records, std::uint64_t,
+  void write(std::span<const OutputRecord> records, const WriteTerms&,
              DeliveryListener& listener) noexcept override;
   [[nodiscard]] std::expected<void, Failure> close(std::chrono::milliseconds within) override;
 

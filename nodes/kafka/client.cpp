@@ -52,6 +52,10 @@ struct ClientCallbacks {
     if (std::strcmp(facility, "FAIL") == 0 || std::strcmp(facility, "ERROR") == 0) {
       level = LOG_DEBUG;
     }
+    // That it is experimental, and that it does what it is set for (see the producer).
+    if (std::strstr(text, "gapless") != nullptr || std::strstr(text, "Gap-less") != nullptr) {
+      level = LOG_DEBUG;
+    }
     auto& link = *static_cast<ClientEvents::Link*>(rd_kafka_opaque(client));
     const std::lock_guard lock(link.mutex);
     if (link.events != nullptr) link.events->heard(level, text);
@@ -106,7 +110,11 @@ void ClientEvents::error(rd_kafka_t* client, rd_kafka_resp_err_t code,
                          const char* reason) noexcept {
   if (code == RD_KAFKA_RESP_ERR__FATAL) {
     std::array<char, 512> why{};
-    rd_kafka_fatal_error(client, why.data(), why.size());
+    const auto cause = rd_kafka_fatal_error(client, why.data(), why.size());
+    // By the producer's own wish: it goes on with another client.
+    if (cause == RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE) {
+      return log_.write(LogLevel::Debug, "kafka_fatal", why.data());
+    }
     {
       const std::lock_guard lock(mutex_);
       if (!fatal_) fatal_ = why.data();

@@ -7,7 +7,6 @@
 #include <thread>
 
 #include "nodes/kafka/fail_point.hpp"
-#include "nodes/kafka/rewind.hpp"
 #include "nodes/kafka/start_resolution.hpp"
 #include "runtime/core/memory_split.hpp"
 
@@ -252,31 +251,6 @@ bool Consumer::settle(const rd_kafka_topic_partition_list_t& partitions) {
     idle = tracker_.wait_idle(index, deadline) && idle;
   }
   return commit_until(std::min(Clock::now() + revoke_commit, close_by_), true) && idle;
-}
-
-// What fails is tried again by the next call.
-void Consumer::rewind() {
-  const PartitionList partitions = make_partition_list();
-  std::vector<bool> fetched;
-  for (std::uint32_t index = 0; index < assignments_.size(); ++index) {
-    if (!assignments_[index]) continue;
-    rd_kafka_topic_partition_list_add(partitions.get(), std::string{tracker_.topic(index)}.c_str(),
-                                      tracker_.partition(index));
-    fetched.push_back(assignments_[index]->fetched);
-  }
-  if (!seek_committed(client_.get(), *partitions, fetched)) return;
-  for (int i = 0; i < partitions->cnt; ++i) {
-    const rd_kafka_topic_partition_t& partition = partitions->elems[i];
-    const std::uint32_t index = tracker_.index_of(partition.topic, partition.partition);
-    Assignment& assignment = *assignments_[index];
-    assignment = {.epoch = tracker_.assign(index),
-                  .subscription = assignment.subscription,
-                  .position = partition.offset};
-  }
-  transaction_->rewound();
-  log().write(LogLevel::Info, "partitions_rewound",
-              "partitions are read again from their committed offsets",
-              {{"count", std::to_string(partitions->cnt)}});
 }
 
 void Consumer::commit_if_due() {

@@ -5,6 +5,7 @@
 // and nothing has to be paused. One thread calls everything.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <expected>
@@ -34,6 +35,9 @@ struct Assignment {
   std::int64_t position = -1;  // the next offset; -1: not known before the first record
   bool reached_end = false;    // its end was seen at least once
   bool fetched = false;        // something of it was fetched
+  // What is read again because a sink refused a record, up to these offsets:
+  std::int64_t batches_until = -1;  // Caution::Batch
+  std::int64_t records_until = -1;  // Caution::Record
 };
 
 class Consumer final : private ClientEvents {
@@ -82,6 +86,19 @@ class Consumer final : private ClientEvents {
   /// An error that came in place of a message: what cannot be recovered from becomes failure().
   void handle_error(rd_kafka_resp_err_t code, std::string_view what);
 
+  /// At least once: goes back to what is not delivered of all that is in flight, of which a sink
+  /// discarded something. What fails is tried again by the next call.
+  void rewind_discarded();
+  /// What was refused is known: it need not be looked for. Any thread.
+  void refusal_found() noexcept { found_ = true; }
+  /// How the last batch was read, or a rewind came after it.
+  [[nodiscard]] bool careful() const noexcept { return caution_ != Caution::None; }
+  /// How the next batch is to be read and written. Where the last one was read with care, it is
+  /// settled.
+  [[nodiscard]] Caution caution() noexcept;
+  /// At least once: raised when something is read again.
+  [[nodiscard]] std::uint64_t attempt() const noexcept { return attempt_; }
+
   [[nodiscard]] const std::optional<Failure>& failure();
 
   /// Commits what is done and leaves the group. The client lives on until this object ends, which
@@ -102,6 +119,8 @@ class Consumer final : private ClientEvents {
   [[nodiscard]] bool settle(const rd_kafka_topic_partition_list_t& partitions);
   /// After an aborted transaction: all that is assigned is read again from what is committed.
   void rewind();
+  /// The partition is read again because something that was read of it was refused.
+  void take_care(Assignment& assignment) const noexcept;
   void commit_if_due();
   /// Commits what is done, again until it succeeds or the deadline is over. Serves rebalances
   /// meanwhile, unless it is called by one.
@@ -121,6 +140,9 @@ class Consumer final : private ClientEvents {
   QueueHandle messages_;
   std::vector<std::optional<Assignment>> assignments_;
   std::optional<Failure> failure_;
+  Caution caution_ = Caution::None;
+  std::atomic<bool> found_{false};  // since the last rewind
+  std::uint64_t attempt_ = 1;
   Clock::time_point last_commit_ = Clock::now();
   Clock::time_point close_by_ = Clock::time_point::max();
   bool strict_ = false;  // an offset that is out of range is an error

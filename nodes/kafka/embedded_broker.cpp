@@ -6,6 +6,8 @@
 #include <rdkafka_mock.h>
 
 #include <array>
+#include <cstdint>
+#include <vector>
 
 #include "nodes/kafka/handles.hpp"
 
@@ -52,6 +54,14 @@ std::expected<void, Failure> EmbeddedBroker::create_topic(const std::string& nam
   return std::unexpected(
       Failure{.message = fmt::format("the embedded broker cannot make the topic `{}`: {}", name,
                                      rd_kafka_err2str(code))});
+}
+
+void EmbeddedBroker::refuse_writes(std::size_t after, std::size_t count) {
+  constexpr std::int16_t produce = 0;
+  std::vector<rd_kafka_resp_err_t> answers(after, RD_KAFKA_RESP_ERR_NO_ERROR);
+  answers.resize(after + count, RD_KAFKA_RESP_ERR_INVALID_RECORD);
+  rd_kafka_mock_push_request_errors_array(cluster_->mock.get(), produce, answers.size(),
+                                          answers.data());
 }
 
 std::string EmbeddedBroker::address() const {

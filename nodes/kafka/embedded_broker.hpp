@@ -25,6 +25,10 @@ class EmbeddedBroker {
   /// Other topics are made when first used, of 4 partitions.
   [[nodiscard]] std::expected<void, Failure> create_topic(const std::string& name, int partitions);
 
+  /// For tests: so many requests to write are taken, and then so many are refused for what a record
+  /// of them is.
+  void refuse_writes(std::size_t after, std::size_t count);
+
   /// HOST:PORT, as `bootstrap.servers` takes it.
   [[nodiscard]] std::string address() const;
 

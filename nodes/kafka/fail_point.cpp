@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <string>
+#include <thread>
 
 namespace kaspar::nodes::kafka {
 namespace {
@@ -34,6 +35,12 @@ bool fault_due(std::string_view name) noexcept {
 
 void fail_point(std::string_view name) noexcept {
   if (fault_due(name)) std::raise(SIGKILL);
+}
+
+void fail_point_after(std::string_view name, std::chrono::milliseconds time) noexcept {
+  if (!fault_due(name)) return;
+  std::this_thread::sleep_for(time);
+  std::raise(SIGKILL);
 }
 
 bool planted_bug(std::string_view name) noexcept {

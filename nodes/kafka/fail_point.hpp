@@ -2,6 +2,7 @@
 // bugs that it can be given, to prove that this would be noticed.
 #pragma once
 
+#include <chrono>
 #include <string_view>
 
 namespace kaspar::nodes::kafka {
@@ -12,11 +13,14 @@ namespace kaspar::nodes::kafka {
 [[nodiscard]] bool fault_due(std::string_view name) noexcept;
 /// Ends the process as `kill -9` does if a fault is due.
 void fail_point(std::string_view name) noexcept;
+/// The same, after so long.
+void fail_point_after(std::string_view name, std::chrono::milliseconds time) noexcept;
 /// Whether KASPAR_PLANTED_BUG names this one.
 [[nodiscard]] bool planted_bug(std::string_view name) noexcept;
 #else
 [[nodiscard]] constexpr bool fault_due(std::string_view) noexcept { return false; }
 inline void fail_point(std::string_view) noexcept {}
+inline void fail_point_after(std::string_view, std::chrono::milliseconds) noexcept {}
 [[nodiscard]] constexpr bool planted_bug(std::string_view) noexcept { return false; }
 #endif
 

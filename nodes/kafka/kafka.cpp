@@ -6,6 +6,7 @@
 #include <map>
 #include <utility>
 
+#include "nodes/kafka/fail_point.hpp"
 #include "nodes/kafka/kafka_sink.hpp"
 #include "nodes/kafka/kafka_source.hpp"
 #include "nodes/kafka/settings_check.hpp"
@@ -173,7 +174,8 @@ std::expected<TransactionalEndpoints, Failure> make_transactional(
   std::vector<ProducedTopic> topics;
   std::vector<std::size_t> topics_at;
   for (std::size_t i = 0; i < sinks.size(); ++i) {
-    if (sinks[i].best_effort) {
+    const bool outside = planted_bug("letter_outside_transaction") && sinks[i].name == "dead";
+    if (sinks[i].best_effort || outside) {
       apart.push_back(sinks[i]);
       apart_at.push_back(i);
     } else {

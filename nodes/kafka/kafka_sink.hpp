@@ -20,9 +20,9 @@ class KafkaSink final : public Sink {
   [[nodiscard]] std::size_t largest_record() const noexcept override {
     return producer_->largest_record(topic_);
   }
-  void write(std::span<const OutputRecord> records, std::uint64_t transaction,
+  void write(std::span<const OutputRecord> records, const WriteTerms& terms,
              DeliveryListener& listener) noexcept override {
-    producer_->write(topic_, records, transaction, listener);
+    producer_->write(topic_, records, terms, listener);
   }
   /// The first sink that closes pushes out the records of all: the engine writes no more by then.
   [[nodiscard]] std::expected<void, Failure> close(std::chrono::milliseconds within) override {

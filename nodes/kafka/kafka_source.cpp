@@ -13,6 +13,13 @@ namespace {
 
 /// While nothing may be read: what was aborted is about to be rewound.
 constexpr milliseconds between_transactions{5};
+/// Where reading is to end, that may be as soon as something is delivered.
+constexpr milliseconds near_the_end{10};
+/// While a batch that is read with care is under way.
+constexpr milliseconds between_careful{1};
+/// Of the first such batch, at most; each that is taken may be followed by one twice as large. Also
+/// where each record is written by itself: all of them are one transaction.
+constexpr std::size_t careful_records = 100;
 
 }  // namespace
 
@@ -56,21 +63,41 @@ bool KafkaSource::failed() {
   return failure.has_value();
 }
 
-ReadStatus KafkaSource::read(RecordBatch& batch, const ReadLimits& limits) noexcept {
+bool KafkaSource::settled() const {
+  return transaction_ ? transaction_->settled() : tracker_.idle();
+}
+
+bool KafkaSource::ready() {
+  if (!transaction_ && tracker_.must_rewind()) {
+    consumer_.rewind_discarded();
+    if (tracker_.must_rewind()) return false;
+  }
+  if (transaction_ && !transaction_->readable()) return false;
+  return !consumer_.careful() || settled();
+}
+
+ReadStatus KafkaSource::read(RecordBatch& batch, const ReadLimits& given) noexcept {
   consumer_.serve(milliseconds{0});
   if (failed()) return ReadStatus::Failed;
-  if (transaction_ && !transaction_->readable()) {
-    consumer_.serve(between_transactions);
+  if (!ready()) {
+    consumer_.serve(consumer_.careful() ? between_careful : between_transactions);
     return failed() ? ReadStatus::Failed : ReadStatus::Idle;
   }
+  ReadLimits limits = given;
+  batch.caution = consumer_.caution();
+  if (batch.caution != Caution::Batch) next_careful_ = careful_records;
+  if (batch.caution != Caution::None) limits.records = std::min(limits.records, next_careful_);
   if (waiting_.empty()) {
     fetch(limits);
     if (failed()) return ReadStatus::Failed;
   }
   fill(batch, limits);
-  if (!batch.records.empty()) return ReadStatus::Records;
-  // What was aborted would have to be read again.
-  if (transaction_ && !transaction_->settled()) return ReadStatus::Idle;
+  if (!batch.records.empty()) {
+    next_careful_ = std::min(2 * next_careful_, max_batch_records);
+    return ReadStatus::Records;
+  }
+  // What is discarded has to be read again.
+  if (!settled()) return ReadStatus::Idle;
   return waiting_.empty() && ends_.reached(consumer_, tracker_) ? ReadStatus::End
                                                                 : ReadStatus::Idle;
 }
@@ -87,7 +114,9 @@ void KafkaSource::fetch(const ReadLimits& limits) {
   };
   std::size_t count = take(milliseconds{0}, 0, most);
   if (count == 0) {
-    count = take(transaction_ ? transaction_->patience(limits.wait) : limits.wait, 0, 1);
+    milliseconds wait = transaction_ ? transaction_->patience(limits.wait) : limits.wait;
+    if (context_.settings.until_end) wait = std::min(wait, near_the_end);
+    count = take(wait, 0, 1);
     if (count != 0 && most > 1) count += take(milliseconds{0}, 1, most - 1);
   }
   for (std::size_t i = 0; i < count; ++i) sort_in(MessageHandle{fetched_[i]});
@@ -151,9 +180,10 @@ void KafkaSource::fill(RecordBatch& batch, const ReadLimits& limits) {
     waiting_.pop_front();
   }
   if (!batch.records.empty()) record_bytes_ = 1 + batch.bytes / batch.records.size();
-  if (transaction_ && !batch.records.empty()) {
-    batch.transaction = transaction_->stamp(batch.records.size());
-  }
+  if (batch.records.empty()) return;
+  batch.transaction =
+      transaction_ ? transaction_->stamp(batch.records.size()) : consumer_.attempt();
+  if (transaction_ && batch.caution != Caution::None) transaction_->hasten();
   for (const PartitionSpan& span : batch.spans) {
     tracker_.begin(span.tracker, span.epoch, span.first_offset, span.last_offset);
   }
@@ -193,11 +223,21 @@ void KafkaSource::acknowledge(const RecordBatch& batch) noexcept {
   if (transaction_) transaction_->acknowledge(batch.transaction);
 }
 
+void KafkaSource::discard(const RecordBatch& batch, bool found) noexcept {
+  if (found) consumer_.refusal_found();
+  if (transaction_) return;  // it is aborted, and rewinds
+  for (const PartitionSpan& span : batch.spans) tracker_.discard(span.tracker, span.epoch);
+}
+
 std::expected<void, Failure> KafkaSource::close(milliseconds within) {
   waiting_.clear();
+  const bool unread = !transaction_ && tracker_.must_rewind();
   auto closed = consumer_.close(within);
   if (transaction_) transaction_->end();
-  return closed;
+  if (!closed || !unread) return closed;
+  return std::unexpected(
+      Failure{.message = "a topic refused a record, and what was read since is not delivered",
+              .help = "it is read again by the next run"});
 }
 
 }  // namespace kaspar::nodes::kafka

@@ -34,6 +34,7 @@ class KafkaSource final : public Source {
   [[nodiscard]] ReadStatus read(RecordBatch& batch, const ReadLimits& limits) noexcept override;
   void serve(std::chrono::milliseconds wait) noexcept override;
   void acknowledge(const RecordBatch& batch) noexcept override;
+  void discard(const RecordBatch& batch, bool found) noexcept override;
   [[nodiscard]] std::expected<void, Failure> close(std::chrono::milliseconds within) override;
   [[nodiscard]] const Failure& failure() const noexcept override { return failure_; }
 
@@ -66,6 +67,10 @@ class KafkaSource final : public Source {
   };
 
   [[nodiscard]] bool failed();
+  /// Whether records may be read now; what has to be read again is sought before.
+  [[nodiscard]] bool ready();
+  /// Nothing that was read may be discarded any more.
+  [[nodiscard]] bool settled() const;
   void fetch(const ReadLimits& limits);
   void sort_in(MessageHandle message);
   void fill(RecordBatch& batch, const ReadLimits& limits);
@@ -83,6 +88,7 @@ class KafkaSource final : public Source {
   std::vector<rd_kafka_message_t*> fetched_;
   std::vector<std::uint32_t> span_of_;  // by tracker index: place in the batch being filled, + 1
   std::size_t record_bytes_ = 512;      // of a typical record, follows what is read
+  std::size_t next_careful_ = 0;        // records of the next batch, with care
   const rd_kafka_topic_t* last_topic_ = nullptr;
   std::int32_t last_partition_ = -1;
   std::uint32_t last_index_ = 0;

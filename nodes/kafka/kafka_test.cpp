@@ -142,9 +142,16 @@ class Heard final : public DeliveryListener {
     why_ = failure.message;
   }
   void discarded() noexcept override { ++discarded_; }
+  void refused(std::span<const std::size_t> records, std::string_view why) noexcept override {
+    why_ = why;
+    refused_ = {records.begin(), records.end()};
+    ++refusals_;
+  }
   std::atomic<int> delivered_{0};
   std::atomic<int> discarded_{0};
   std::atomic<int> failed_{0};
+  std::atomic<int> refusals_{0};
+  std::vector<std::size_t> refused_;
   std::string why_;
 };
 
@@ -368,7 +375,7 @@ TEST_CASE("a sink writes keys, null values and dead letters with their headers")
       {.key = "a", .value = large, .dead_letter = &letter, .has_key = true},
       {.value = "no key"}};
   Heard heard;
-  sink.write(records, 0, heard);
+  sink.write(records, {}, heard);
   REQUIRE(sink.close(30s).has_value());
   CHECK(heard.delivered_ == 1);
   CHECK(heard.failed_ == 0);
@@ -414,6 +421,72 @@ TEST_CASE("a sink writes keys, null values and dead letters with their headers")
   CHECK(source->close(10s).has_value());
 }
 
+TEST_CASE("a refused request discards its attempt, and the record that is refused alone is told") {
+  World world;
+  const auto sink = [&] {
+    auto made = std::make_unique<KafkaSink>(
+        std::make_shared<Producer>(std::vector<ProducedTopic>{{.name = "out"}}, Delivery::Reliable,
+                                   world.settings.kafka, world.context),
+        0);
+    REQUIRE(made->open().has_value());
+    return made;
+  };
+  const std::vector<OutputRecord> records = {{.value = "1"}, {.value = "2"}, {.value = "3"}};
+  const auto until = [](const auto& holds) {
+    const auto deadline = std::chrono::steady_clock::now() + 30s;
+    while (!holds() && std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::sleep_for(1ms);
+    }
+    CHECK(holds());
+  };
+
+  SECTION("then the next attempt goes on without it") {
+    auto out = sink();
+    world.broker->refuse_writes(0, 1);
+    Heard first, late, singly, again;
+    out->write(records, {.transaction = 1}, first);
+    until([&] { return first.discarded_ == 1; });
+    out->write(records, {.transaction = 1}, late);  // read before its source knew
+    out->write(records, {.transaction = 2, .caution = Caution::Batch}, again);
+    until([&] { return again.delivered_ == 1; });
+    CHECK(late.discarded_ == 1);
+
+    world.broker->refuse_writes(1, 1);
+    out->write(records, {.transaction = 2, .caution = Caution::Record}, singly);
+    until([&] { return singly.refusals_ == 1; });
+    CHECK(singly.refused_ == std::vector<std::size_t>{1});
+    CHECK(singly.why_.find("the topic `out` refuses the result") == 0);
+    CHECK(singly.discarded_ == 0);
+
+    Heard with_care, at_full_speed;
+    out->write(records, {.transaction = 3, .caution = Caution::Record}, with_care);
+    out->write(records, {.transaction = 3}, at_full_speed);
+    REQUIRE(out->close(30s).has_value());
+    CHECK(with_care.delivered_ == 1);
+    CHECK(at_full_speed.delivered_ == 1);
+  }
+  SECTION("and what cannot be read again has failed") {
+    auto out = sink();
+    world.broker->refuse_writes(0, 1);
+    Heard heard;
+    out->write(records, {}, heard);
+    until([&] { return heard.failed_ == 1; });
+    CHECK_FALSE(out->close(1s).has_value());
+  }
+  SECTION("and it closes in time while the broker is away") {
+    auto out = sink();
+    world.broker->refuse_writes(0, 1);
+    Heard first, next;
+    out->write(records, {.transaction = 1}, first);
+    until([&] { return first.discarded_ == 1; });
+    world.broker.reset();
+    out->write(records, {.transaction = 2, .caution = Caution::Record}, next);
+    (void)out->close(300ms);
+    CHECK(next.delivered_ == 0);
+    CHECK(next.discarded_ + next.failed_ == 1);
+  }
+}
+
 TEST_CASE("what cannot be delivered in time is told to have failed") {
   World world;
   auto producer =
@@ -424,7 +497,7 @@ TEST_CASE("what cannot be delivered in time is told to have failed") {
   world.broker.reset();  // the broker is gone
   const std::vector<OutputRecord> records = {{.value = "1"}, {.value = "2"}};
   Heard heard;
-  sink.write(records, 0, heard);
+  sink.write(records, {}, heard);
   const auto closed = sink.close(300ms);
   REQUIRE_FALSE(closed.has_value());
   CHECK(closed.error().status == ExitStatus::Failed);
@@ -441,14 +514,14 @@ TEST_CASE("a best-effort sink whose broker is gone tells its rows to have failed
   REQUIRE(sink.open().has_value());
   Heard heard;
   const std::vector<OutputRecord> records = {{.value = "1"}, {.value = "2"}};
-  sink.write(records, 0, heard);
+  sink.write(records, {}, heard);
   const auto deadline = std::chrono::steady_clock::now() + 30s;
   while (heard.delivered_ == 0 && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::sleep_for(1ms);
   }
   CHECK(heard.delivered_ == 1);
   world.broker.reset();
-  sink.write(records, 0, heard);
+  sink.write(records, {}, heard);
   CHECK(sink.close(300ms).has_value());
   CHECK(heard.failed_ == 1);
 }
@@ -499,8 +572,8 @@ TEST_CASE("sinks write to their own clusters, and one that no profile defines is
   const std::vector<OutputRecord> here = {{.value = "here"}};
   const std::vector<OutputRecord> there = {{.value = "there"}};
   for (const auto& sink : *sinks) REQUIRE(sink->open().has_value());
-  sinks->at(0)->write(here, 0, heard);
-  sinks->at(1)->write(there, 0, heard);
+  sinks->at(0)->write(here, {}, heard);
+  sinks->at(1)->write(there, {}, heard);
   for (const auto& sink : *sinks) REQUIRE(sink->close(30s).has_value());
   CHECK(heard.delivered_ == 2);
   const auto written = [](World& at) {

@@ -39,7 +39,42 @@ void OffsetTracker::revoke(std::uint32_t index) {
   ++partition.epoch;
   partition.watermark = partition.committed = -1;
   partition.spans.clear();
+  partition.discarded = false;
   finished_.notify_all();
+}
+
+void OffsetTracker::discard(std::uint32_t index, std::uint64_t epoch) noexcept {
+  const std::lock_guard lock(mutex_);
+  Partition& partition = partitions_[index];
+  if (partition.epoch != epoch || partition.spans.empty()) return;
+  partition.discarded = true;
+  finished_.notify_all();
+}
+
+bool OffsetTracker::must_rewind() const {
+  const std::lock_guard lock(mutex_);
+  return std::ranges::any_of(partitions_, &Partition::discarded);
+}
+
+std::int64_t OffsetTracker::first_in_flight(std::uint32_t index) const {
+  const std::lock_guard lock(mutex_);
+  const Partition& partition = partitions_[index];
+  return partition.spans.empty() ? -1 : partition.spans.front().first;
+}
+
+std::uint64_t OffsetTracker::rewind(std::uint32_t index) {
+  const std::lock_guard lock(mutex_);
+  Partition& partition = partitions_[index];
+  partition.spans.clear();
+  partition.discarded = false;
+  finished_.notify_all();
+  return ++partition.epoch;
+}
+
+bool OffsetTracker::idle() const {
+  const std::lock_guard lock(mutex_);
+  return std::ranges::all_of(partitions_,
+                             [](const Partition& partition) { return partition.spans.empty(); });
 }
 
 void OffsetTracker::begin(std::uint32_t index, std::uint64_t epoch, std::int64_t first,
@@ -47,6 +82,7 @@ void OffsetTracker::begin(std::uint32_t index, std::uint64_t epoch, std::int64_t
   const std::lock_guard lock(mutex_);
   Partition& partition = partitions_[index];
   if (partition.epoch == epoch) partition.spans.push_back({.first = first, .last = last});
+  if (late_ && late_->index == index && late_->first == first) end_span(*late_);
   if (planted_bug("commit_before_acknowledgement")) {
     partition.spans.back().done = true;
     advance(partition);
@@ -65,10 +101,19 @@ void OffsetTracker::skip_to(std::uint32_t index, std::int64_t end) {
 
 void OffsetTracker::finish(std::uint32_t index, std::uint64_t epoch, std::int64_t first) noexcept {
   const std::lock_guard lock(mutex_);
-  Partition& partition = partitions_[index];
-  if (partition.epoch != epoch && !planted_bug("old_epoch_accepted")) return;
-  const auto span = std::ranges::lower_bound(partition.spans, first, {}, &Span::first);
-  if (span == partition.spans.end() || span->first != first) return;
+  const Finished span{.index = index, .epoch = epoch, .first = first};
+  if (!late_ && fault_due("late_acknowledgement")) {
+    late_ = span;
+  } else {
+    end_span(span);
+  }
+}
+
+void OffsetTracker::end_span(const Finished& finished) noexcept {
+  Partition& partition = partitions_[finished.index];
+  if (partition.epoch != finished.epoch && !planted_bug("old_epoch_accepted")) return;
+  const auto span = std::ranges::lower_bound(partition.spans, finished.first, {}, &Span::first);
+  if (span == partition.spans.end() || span->first != finished.first) return;
   span->done = true;
   advance(partition);
   if (partition.spans.empty()) finished_.notify_all();
@@ -104,7 +149,10 @@ void OffsetTracker::committed(std::uint32_t index, std::int64_t offset) {
 bool OffsetTracker::wait_idle(std::uint32_t index,
                               std::chrono::steady_clock::time_point deadline) const {
   std::unique_lock lock(mutex_);
-  return finished_.wait_until(lock, deadline, [&] { return partitions_[index].spans.empty(); });
+  const Partition& partition = partitions_[index];
+  finished_.wait_until(lock, deadline,
+                       [&] { return partition.spans.empty() || partition.discarded; });
+  return partition.spans.empty();
 }
 
 }  // namespace kaspar::nodes::kafka

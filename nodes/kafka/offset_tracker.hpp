@@ -8,6 +8,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,12 +43,23 @@ class OffsetTracker {
   /// The span that began at `first` is done.
   void finish(std::uint32_t index, std::uint64_t epoch, std::int64_t first) noexcept;
 
+  /// Something of the present epoch was discarded by a sink: it will not be finished.
+  void discard(std::uint32_t index, std::uint64_t epoch) noexcept;
+  /// Whether some partition has to be read again for that.
+  [[nodiscard]] bool must_rewind() const;
+  /// The first offset that is in flight; -1: none is.
+  [[nodiscard]] std::int64_t first_in_flight(std::uint32_t index) const;
+  /// Begins anew at an offset before which all is done; returns the new epoch.
+  std::uint64_t rewind(std::uint32_t index);
+  /// Whether nothing of any partition is in flight.
+  [[nodiscard]] bool idle() const;
+
   /// Watermarks above what is known to be committed.
   [[nodiscard]] std::vector<PartitionOffset> uncommitted() const;
   /// The broker has taken this offset.
   void committed(std::uint32_t index, std::int64_t offset);
 
-  /// Waits until nothing of the partition is in flight.
+  /// Waits until nothing of the partition is in flight; false: too late, or it was discarded.
   [[nodiscard]] bool wait_idle(std::uint32_t index,
                                std::chrono::steady_clock::time_point deadline) const;
 
@@ -63,14 +75,23 @@ class OffsetTracker {
     std::uint64_t epoch = 0;
     std::int64_t watermark = -1;  // -1: nothing is done in this epoch
     std::int64_t committed = -1;
+    bool discarded = false;  // something in flight
     std::deque<Span> spans;  // in flight, or done and waiting for an earlier one
   };
 
+  struct Finished {
+    std::uint32_t index = 0;
+    std::uint64_t epoch = 0;
+    std::int64_t first = 0;
+  };
+
   static void advance(Partition& partition);
+  void end_span(const Finished& finished) noexcept;
 
   mutable std::mutex mutex_;
   mutable std::condition_variable finished_;
   std::deque<Partition> partitions_;  // stable addresses
+  std::optional<Finished> late_;      // a fault: told when the same offset goes out again
 };
 
 }  // namespace kaspar::nodes::kafka

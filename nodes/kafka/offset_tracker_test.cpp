@@ -121,3 +121,46 @@ TEST_CASE("a partition is idle once nothing of it is in flight") {
   tracker.revoke(index);
   CHECK(idle.get());
 }
+
+TEST_CASE("what was discarded is read again from the first offset that is not done") {
+  OffsetTracker tracker;
+  const auto index = tracker.index_of("t", 0);
+  const auto epoch = tracker.assign(index);
+  CHECK(tracker.idle());
+  CHECK(tracker.first_in_flight(index) == -1);
+  tracker.begin(index, epoch, 0, 9);
+  tracker.begin(index, epoch, 10, 19);
+  tracker.begin(index, epoch, 20, 29);
+  tracker.finish(index, epoch, 0);
+  tracker.finish(index, epoch, 20);
+  CHECK_FALSE(tracker.must_rewind());
+  tracker.discard(index, epoch);
+  CHECK(tracker.must_rewind());
+  CHECK_FALSE(tracker.idle());
+  CHECK_FALSE(tracker.wait_idle(index, std::chrono::steady_clock::now() + 60s));  // at once
+  CHECK(tracker.first_in_flight(index) == 10);
+  const auto again = tracker.rewind(index);
+  CHECK(again > epoch);
+  CHECK_FALSE(tracker.must_rewind());
+  CHECK(tracker.idle());
+  CHECK(watermark(tracker) == 10);  // what is done stays so
+  tracker.begin(index, again, 10, 14);
+  tracker.finish(index, epoch, 10);  // late
+  tracker.discard(index, epoch);
+  CHECK_FALSE(tracker.must_rewind());
+  CHECK(watermark(tracker) == 10);
+  tracker.finish(index, again, 10);
+  CHECK(watermark(tracker) == 15);
+}
+
+TEST_CASE("nothing is read again of a partition that was given up") {
+  OffsetTracker tracker;
+  const auto index = tracker.index_of("t", 0);
+  const auto epoch = tracker.assign(index);
+  tracker.discard(index, epoch);  // nothing of it is in flight
+  CHECK_FALSE(tracker.must_rewind());
+  tracker.begin(index, epoch, 0, 9);
+  tracker.discard(index, epoch);
+  tracker.revoke(index);
+  CHECK_FALSE(tracker.must_rewind());
+}

@@ -3,6 +3,10 @@
 //
 // One thread owns the client: it alone enqueues, so that order is kept, and it alone hears delivery
 // reports. Values are not copied unless they are small: their owner waits for the listener.
+//
+// When a broker refuses a record for what it is, the whole request fails, and with it the order of
+// its partition. Everything of the same attempt at reading (WriteTerms::transaction) that is not
+// delivered is discarded then, and what is of the next one is written by a new client.
 #pragma once
 
 #include <atomic>
@@ -14,9 +18,11 @@
 #include <expected>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "nodes/kafka/client.hpp"
@@ -59,7 +65,7 @@ class Producer : private ClientEvents {
   }
 
   /// Any thread; calls for one topic keep their order. Never blocks.
-  void write(std::size_t topic, std::span<const OutputRecord> records, std::uint64_t transaction,
+  void write(std::size_t topic, std::span<const OutputRecord> records, const WriteTerms& terms,
              DeliveryListener& listener) noexcept;
 
   /// No sink writes any more: waits for what is under way. Further calls do nothing.
@@ -75,8 +81,23 @@ class Producer : private ClientEvents {
   struct Job {
     std::size_t topic = 0;
     std::span<const OutputRecord> records;
-    std::uint64_t transaction = 0;
+    WriteTerms terms = {};
     DeliveryListener* listener = nullptr;
+  };
+
+  /// A job whose records are under way.
+  struct Write {
+    std::size_t slot = 0;  // in deliveries_
+    DeliveryListener* listener = nullptr;
+    std::size_t topic = 0;
+    WriteTerms terms = {};
+    std::size_t remaining = 0;
+    std::optional<std::string> failure;  // of the first record that failed
+    bool retracted = false;              // some record is discarded
+    std::string refusal;                 // why some were refused
+    std::vector<std::size_t> refused;    // those that are known to be the reason
+    /// Those that may be, in this partition: index, partition.
+    std::vector<std::pair<std::size_t, std::int32_t>> suspects;
   };
 
   /// What a kind of producer adds to the client's properties.
@@ -84,13 +105,17 @@ class Producer : private ClientEvents {
   /// The client is made; the thread has not begun.
   [[nodiscard]] virtual std::expected<void, Failure> ready() { return {}; }
   // By the producer's thread:
-  virtual void take(const Job& job) { produce(job); }
+  virtual void take(const Job& job);
   /// After all that was taken.
-  virtual void work(bool closing) { (void)closing; }
+  virtual void work(bool closing);
   /// Whether a record that was given up for this is discarded, and not failed.
-  [[nodiscard]] virtual bool retracts(rd_kafka_resp_err_t code) { return (void)code, false; }
+  [[nodiscard]] virtual bool retracts(const Write& write, rd_kafka_resp_err_t code);
 
   void produce(const Job& job);
+  void discard(const Job& job);
+  void log_refusal(const Write& write, rd_kafka_resp_err_t code);
+  /// Delivery reports were served: tells what is discarded.
+  void reports_heard();
   /// A listener was told.
   void told() noexcept;
   [[nodiscard]] bool wait_until_told(std::chrono::milliseconds within);
@@ -105,27 +130,38 @@ class Producer : private ClientEvents {
  private:
   friend ClientEvents;
 
-  /// A job whose records are under way.
-  struct Write {
-    DeliveryListener* listener = nullptr;
-    std::size_t topic = 0;
-    std::size_t remaining = 0;
-    std::optional<std::string> refusal;  // of the first record that failed
-    bool retracted = false;              // some record is discarded
-  };
+  /// What a record's framing and its batch's header take at most, of what a topic accepts.
+  static constexpr std::size_t framing = 1'024;
+
+  // What a message carries to its report: which write it belongs to, and which record of it it is.
+  static constexpr unsigned index_bits = 32;
+  static constexpr std::uintptr_t index_mask = 0xffff'ffff;
+  static_assert(sizeof(void*) == sizeof(std::uint64_t));
+  [[nodiscard]] static void* tag(std::size_t slot, std::size_t index) noexcept {
+    return reinterpret_cast<void*>(slot << index_bits | index);
+  }
 
   [[nodiscard]] std::expected<void, Failure> look_up();  // fills `largest_`
   [[nodiscard]] std::expected<void, Failure> make();
   [[nodiscard]] std::expected<void, Failure> connect();
-  [[nodiscard]] std::expected<void, Failure> make_topics();
+  [[nodiscard]] std::expected<std::vector<TopicHandle>, Failure> make_topics(
+      rd_kafka_t* client) const;
   static void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque);
 
   void run() noexcept;
   void wait_for_work(int milliseconds);
   /// Whether librdkafka has copied the values, beside the keys.
+  bool produce_range(const Job& job, std::size_t first, std::size_t last, Write& delivery);
+  void produce_singly(const Job& job, Write& delivery);
   bool produce_plain(const Job& job, std::size_t first, std::size_t last, Write& delivery);
-  void produce_one(const Job& job, const OutputRecord& record, Write& delivery);
-  void reported(Write& delivery, rd_kafka_resp_err_t code);
+  void produce_one(const Job& job, std::size_t index, Write& delivery);
+  void reported(Write& delivery, rd_kafka_resp_err_t code, std::size_t index,
+                std::int32_t partition);
+  void suspect(Write& delivery, rd_kafka_resp_err_t code, std::size_t index,
+               std::int32_t partition);
+  void tell(Write& delivery);
+  [[nodiscard]] bool follows_from_refusal(rd_kafka_resp_err_t code) const;
+  [[nodiscard]] bool must_give_up();
 
   std::vector<ProducedTopic> topics_;
   Delivery delivery_;
@@ -152,6 +188,18 @@ class Producer : private ClientEvents {
   std::deque<Write> deliveries_;  // stable addresses
   std::vector<Write*> free_;
   std::size_t under_way_ = 0;  // deliveries
+  // Of the reports that are being heard:
+  std::vector<Write*> suspected_;
+  std::vector<Write*> retracted_;
+  std::set<std::pair<std::size_t, std::int32_t>> told_apart_;  // topic, partition
+  // At least once:
+  std::uint64_t attempt_ = 0;       // what is of an earlier one is discarded
+  bool renewing_ = false;           // once nothing is under way, the client is made anew
+  bool purging_ = false;            // because something was refused: what is queued is not written
+  bool refusal_told_ = false;       // in the log
+  bool careful_ = false;            // the client has one request under way at a time
+  std::deque<Job> waiting_;         // for the new client
+  std::optional<Failure> failure_;  // no client can be made
 
   std::thread thread_;
 };

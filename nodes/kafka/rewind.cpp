@@ -26,11 +26,17 @@ bool seek_committed(rd_kafka_t* client, rd_kafka_topic_partition_list_t& partiti
     rd_kafka_topic_partition_list_add(sought.get(), partition.topic, partition.partition)->offset =
         partition.offset;
   }
-  if (sought->cnt == 0 || planted_bug("no_rewind")) return true;
-  const ErrorHandle error{rd_kafka_seek_partitions(client, sought.get(), request_timeout)};
+  return seek(client, *sought);
+}
+
+bool seek(rd_kafka_t* client, rd_kafka_topic_partition_list_t& offsets) {
+  if (offsets.cnt == 0 || planted_bug("no_rewind")) return true;
+  // Before 2.1.0 a time-out counts in microseconds.
+  const int timeout = rd_kafka_version() < 0x020100ff ? -1 : request_timeout;
+  const ErrorHandle error{rd_kafka_seek_partitions(client, &offsets, timeout)};
   if (error) return false;
-  for (int i = 0; i < sought->cnt; ++i) {
-    if (sought->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR) return false;
+  for (int i = 0; i < offsets.cnt; ++i) {
+    if (offsets.elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR) return false;
   }
   return true;
 }

@@ -1,4 +1,4 @@
-// Reads partitions again from what their group has committed.
+// Reads partitions again: from what their group has committed, or from any offset.
 #pragma once
 
 #include <rdkafka.h>
@@ -13,5 +13,8 @@ namespace kaspar::nodes::kafka {
 /// it. Blocks while they answer, some seconds at most; whether all of it was done.
 [[nodiscard]] bool seek_committed(rd_kafka_t* client, rd_kafka_topic_partition_list_t& partitions,
                                   const std::vector<bool>& fetched);
+
+/// Goes back to the offsets of the list, of partitions that are assigned. As above.
+[[nodiscard]] bool seek(rd_kafka_t* client, rd_kafka_topic_partition_list_t& offsets);
 
 }  // namespace kaspar::nodes::kafka

@@ -20,7 +20,7 @@ struct Owned {
 };
 
 // What delivery rests on, and what the memory budget decides.
-constexpr std::array<Owned, 21> owned{{
+constexpr std::array<Owned, 22> owned{{
     {"bootstrap.servers", "it is `brokers` in the section above"},
     {"metadata.broker.list", "it is `brokers` in the section above"},
     {"group.id", "it is the option `group` of a source"},
@@ -32,6 +32,7 @@ constexpr std::array<Owned, 21> owned{{
     {"acks", "every record is acknowledged by all in-sync replicas"},
     {"request.required.acks", "every record is acknowledged by all in-sync replicas"},
     {"enable.idempotence", "records are never written twice by themselves"},
+    {"enable.gapless.guarantee", "records keep their order whatever is refused"},
     {"transactional.id", "it follows from the group and `instance` below `[run]`"},
     {"isolation.level", "it follows from the guarantee of the file"},
     {"partition.assignment.strategy", "partitions are handed over cooperatively"},

@@ -92,7 +92,7 @@ milliseconds Transaction::patience(milliseconds most) const {
 void Transaction::serve(rd_kafka_t* consumer) {
   take_reports();
   if (phase_ != Phase::Running || failure_) return;
-  if (const auto why = producer_->trouble()) return give_up(*why);
+  if (const auto trouble = producer_->trouble()) return give_up(trouble->why, trouble->refused);
   if (!closed_ && due()) {
     closed_ = open_++;
     open_records_ = 0;
@@ -137,7 +137,7 @@ void Transaction::take_reports() {
   }
 }
 
-void Transaction::give_up(std::string_view why) {
+void Transaction::give_up(std::string_view why, bool refused) {
   context_.log.write(LogLevel::Warning, "transaction_aborted",
                      "a transaction was aborted; what was read since the last one is read again",
                      {{"reason", std::string{why}}});
@@ -145,6 +145,7 @@ void Transaction::give_up(std::string_view why) {
   open_records_ = 0;
   closed_.reset();
   asked_ = false;
+  refused_ = refused;
   phase_ = Phase::Aborting;
   {
     const std::lock_guard lock(mutex_);
@@ -155,12 +156,17 @@ void Transaction::give_up(std::string_view why) {
 
 void Transaction::rewound() noexcept {
   phase_ = Phase::Running;
+  refused_ = false;
   opened_ = Clock::now();
+}
+
+void Transaction::hasten() noexcept {
+  opened_ = std::min(opened_, Clock::now() - context_.settings.commit_interval);
 }
 
 bool Transaction::settle(rd_kafka_t* consumer, Clock::time_point deadline) {
   while (true) {
-    opened_ = std::min(opened_, Clock::now() - context_.settings.commit_interval);
+    hasten();
     serve(consumer);
     if (phase_ != Phase::Running || failure_) return false;
     if (settled()) return true;

@@ -61,7 +61,11 @@ class Transaction {
 
   /// Whether partitions have to be rewound before anything is read: something was aborted.
   [[nodiscard]] bool must_rewind() const noexcept { return phase_ == Phase::Aborted; }
+  /// Whether because a topic refused a record, which has to be found. Until rewound().
+  [[nodiscard]] bool refused() const noexcept { return refused_; }
   void rewound() noexcept;
+  /// The open transaction is closed before its time.
+  void hasten() noexcept;
   /// Whether records may be read.
   [[nodiscard]] bool readable() const noexcept { return phase_ == Phase::Running && !failure_; }
   /// Whether everything that was read is committed.
@@ -74,7 +78,7 @@ class Transaction {
   enum class Phase : std::uint8_t { Running, Aborting, Aborted };
 
   void take_reports();
-  void give_up(std::string_view why);
+  void give_up(std::string_view why, bool refused = false);
   void commit_closed(rd_kafka_t* consumer);
   [[nodiscard]] bool due() const;
   [[nodiscard]] std::size_t unacknowledged(std::uint64_t number) const;
@@ -92,6 +96,7 @@ class Transaction {
   std::optional<std::uint64_t> closed_;
   std::vector<PartitionOffset> committing_;  // with the closed one; empty: not asked for yet
   bool asked_ = false;
+  bool refused_ = false;
   std::optional<Failure> failure_;
 
   mutable std::mutex mutex_;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "nodes/kafka/fail_point.hpp"
+#include "nodes/kafka/refusal.hpp"
 
 namespace kaspar::nodes::kafka {
 namespace {
@@ -31,12 +32,7 @@ milliseconds timeout_of(const KafkaSettings& cluster) {
 /// Whether a record that was given up for this may well be taken when it is produced again.
 bool is_passing(rd_kafka_resp_err_t code) {
   switch (code) {
-    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
-    case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
-    case RD_KAFKA_RESP_ERR_INVALID_RECORD:
-    case RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP:
     case RD_KAFKA_RESP_ERR_INVALID_MSG:
-    case RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE:
     case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
@@ -68,9 +64,11 @@ void TransactionalProducer::end() {
 void TransactionalProducer::configure(ClientConfiguration& configuration) const {
   configuration.defaults.emplace_back("transaction.timeout.ms", std::to_string(timeout_.count()));
   configuration.owned.emplace_back("transactional.id", id_);
-  // A record that does not arrive within the transaction's time-out comes with the next one.
-  std::erase_if(configuration.owned,
-                [](const auto& property) { return property.first == "message.timeout.ms"; });
+  // A record that does not arrive within the transaction's time-out comes with the next one. An
+  // aborted transaction has no order to keep.
+  std::erase_if(configuration.owned, [](const auto& property) {
+    return property.first == "message.timeout.ms" || property.first == "enable.gapless.guarantee";
+  });
 }
 
 std::expected<void, Failure> TransactionalProducer::ready() {
@@ -111,7 +109,7 @@ std::optional<TransactionalProducer::Report> TransactionalProducer::take_report(
   return first;
 }
 
-std::optional<std::string> TransactionalProducer::trouble() const {
+std::optional<TransactionalProducer::Trouble> TransactionalProducer::trouble() const {
   const std::lock_guard lock(requests_);
   return trouble_;
 }
@@ -134,11 +132,13 @@ void TransactionalProducer::report(Report report) {
 }
 
 // From here on the transaction is bound to be aborted; whoever drives it hears of it.
-void TransactionalProducer::give_up(std::string why) {
-  if (std::exchange(failed_, true)) return;
+void TransactionalProducer::give_up(std::string why, bool refused) {
+  const bool first = !std::exchange(failed_, true);
+  if (!first && !refused) return;
   {
     const std::lock_guard lock(requests_);
-    trouble_ = std::move(why);
+    if (!first && !trouble_) return;  // it is being recovered from
+    trouble_ = {.why = std::move(why), .refused = refused};
   }
   if (told_) told_();
 }
@@ -166,19 +166,14 @@ void TransactionalProducer::end(const TransactionResult& result) {
   give_up(result.why);
 }
 
-void TransactionalProducer::discard(const Job& job) {
-  job.listener->discarded();
-  told();
-}
-
 void TransactionalProducer::discard_held() {
   for (const Job& job : held_) discard(job);
   held_.clear();
 }
 
 void TransactionalProducer::take(const Job& job) {
-  if (failed_ || job.transaction < producing_) return discard(job);
-  if (job.transaction > producing_ && !planted_bug("early_produce")) {
+  if (failed_ || job.terms.transaction < producing_) return discard(job);
+  if (job.terms.transaction > producing_ && !planted_bug("early_produce")) {
     held_.push_back(job);
     return;
   }
@@ -192,9 +187,11 @@ void TransactionalProducer::take(const Job& job) {
   produce(job);
 }
 
-bool TransactionalProducer::retracts(rd_kafka_resp_err_t code) {
-  if (!is_passing(code)) return false;
-  give_up(rd_kafka_err2str(code));
+bool TransactionalProducer::retracts(const Write& write, rd_kafka_resp_err_t code) {
+  const bool refused = is_refusal(code);
+  if (!refused && !is_passing(code)) return false;
+  if (refused && !std::exchange(refused_, true)) log_refusal(write, code);
+  give_up(rd_kafka_err2str(code), refused);
   return true;
 }
 
@@ -269,8 +266,9 @@ void TransactionalProducer::make_recovery(std::uint64_t next) {
     return;
   }
   if (dead_) return;
+  reports_heard();  // before what was discarded is read again
   producing_ = next;
-  failed_ = false;
+  failed_ = refused_ = false;
   {
     const std::lock_guard lock(requests_);
     trouble_.reset();

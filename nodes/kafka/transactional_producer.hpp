@@ -53,8 +53,12 @@ class TransactionalProducer final : public Producer {
   /// `next`. Ends in a report, however long brokers are away.
   void recover(std::uint64_t next);
   [[nodiscard]] std::optional<Report> take_report();
-  /// Why the open transaction cannot be committed, if so.
-  [[nodiscard]] std::optional<std::string> trouble() const;
+  /// Why the open transaction cannot be committed.
+  struct Trouble {
+    std::string why;
+    bool refused = false;  // a record, which has to be found
+  };
+  [[nodiscard]] std::optional<Trouble> trouble() const;
 
   /// Gives up what is open, and closes before long.
   void end();
@@ -67,13 +71,12 @@ class TransactionalProducer final : public Producer {
   [[nodiscard]] std::expected<void, Failure> ready() override;
   void take(const Job& job) override;
   void work(bool closing) override;
-  [[nodiscard]] bool retracts(rd_kafka_resp_err_t code) override;
+  [[nodiscard]] bool retracts(const Write& write, rd_kafka_resp_err_t code) override;
 
   [[nodiscard]] TransactionPatience within(std::chrono::milliseconds time) const;
-  void give_up(std::string why);
+  void give_up(std::string why, bool refused = false);
   /// By what a call that failed says.
   void end(const TransactionResult& result);
-  void discard(const Job& job);
   void discard_held();
   void make_commit(Commit& request);
   void make_recovery(std::uint64_t next);
@@ -92,13 +95,14 @@ class TransactionalProducer final : public Producer {
   std::optional<Commit> commit_;
   std::optional<std::uint64_t> recover_;
   std::vector<Report> reports_;
-  std::optional<std::string> trouble_;
+  std::optional<Trouble> trouble_;
 
   // The thread's own.
   std::deque<Job> held_;         // of the next transaction
   std::uint64_t producing_ = 1;  // the transaction whose records are produced
   bool begun_ = false;           // it is, for librdkafka
   bool failed_ = false;          // nothing is produced
+  bool refused_ = false;         // for a record that was refused
   bool lost_ = false;            // the client cannot end its transaction
   bool new_ = false;             // the client has not ended its predecessor's
   bool dead_ = false;            // reported as Failed

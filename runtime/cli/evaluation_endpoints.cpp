@@ -63,7 +63,7 @@ ReadStatus RowSource::read(RecordBatch& batch, const ReadLimits& limits) noexcep
   return ReadStatus::Records;
 }
 
-void OutcomeSink::write(std::span<const OutputRecord> records, std::uint64_t,
+void OutcomeSink::write(std::span<const OutputRecord> records, const WriteTerms&,
                         DeliveryListener& listener) noexcept {
   for (const OutputRecord& record : records) {
     const std::optional<std::size_t> row = row_of(record);

@@ -50,7 +50,7 @@ class OutcomeSink final : public Sink {
   explicit OutcomeSink(std::span<RowOutcome> outcomes) : outcomes_{outcomes} {}
 
   [[nodiscard]] std::expected<void, Failure> open() override { return {}; }
-  void write(std::span<const OutputRecord> records, std::uint64_t,
+  void write(std::span<const OutputRecord> records, const WriteTerms&,
              DeliveryListener& listener) noexcept override;
   [[nodiscard]] std::expected<void, Failure> close(std::chrono::milliseconds) override {
     return {};

@@ -9,6 +9,7 @@ struct Listener final : DeliveryListener {
   void delivered() noexcept override { ++delivered_count; }
   void failed(Failure failure) noexcept override { failures.push_back(std::move(failure)); }
   void discarded() noexcept override { ++discarded_count; }
+  void refused(std::span<const std::size_t>, std::string_view) noexcept override {}
   int delivered_count = 0;
   int discarded_count = 0;
   std::vector<Failure> failures;
@@ -60,7 +61,7 @@ TEST_CASE("results and error rows are put down under their rows") {
   const std::vector<OutputRecord> records{
       {.key = "2", .value = "Normal", .has_key = true},
       {.key = "x", .value = "1,2", .dead_letter = &dead, .has_key = true}};
-  sink.write(records, 0, listener);
+  sink.write(records, {}, listener);
   CHECK(listener.delivered_count == 1);
   CHECK(listener.failures.empty());
   CHECK_FALSE(outcomes[0].value);
@@ -75,7 +76,7 @@ TEST_CASE("a record of no known row is a bug, not a result") {
   for (const char* key : {"1", "-1", "", "0x"}) {
     Listener listener;
     const std::vector<OutputRecord> records{{.key = key, .value = "Normal", .has_key = true}};
-    sink.write(records, 0, listener);
+    sink.write(records, {}, listener);
     CHECK(listener.delivered_count == 0);
     REQUIRE(listener.failures.size() == 1);
     CHECK(listener.failures[0].status == ExitStatus::Bug);

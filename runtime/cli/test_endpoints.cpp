@@ -149,7 +149,7 @@ void FeedSchedule::acknowledge(const RecordBatch& batch) noexcept {
   changed_.notify_all();
 }
 
-void CaptureSink::write(std::span<const OutputRecord> records, std::uint64_t,
+void CaptureSink::write(std::span<const OutputRecord> records, const WriteTerms&,
                         DeliveryListener& listener) noexcept {
   for (const OutputRecord& record : records) records_.push_back(capture(record));
   listener.delivered();

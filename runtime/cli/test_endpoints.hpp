@@ -115,7 +115,7 @@ class CaptureSink final : public Sink {
   explicit CaptureSink(std::vector<CapturedRecord>& records) : records_(records) {}
 
   [[nodiscard]] std::expected<void, Failure> open() override { return {}; }
-  void write(std::span<const OutputRecord> records, std::uint64_t,
+  void write(std::span<const OutputRecord> records, const WriteTerms&,
              DeliveryListener& listener) noexcept override;
   [[nodiscard]] std::expected<void, Failure> close(std::chrono::milliseconds) override {
     return {};

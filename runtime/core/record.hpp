@@ -58,12 +58,22 @@ class RecordStorage {
   }
 };
 
+/// How warily records are written that are read again because a sink refused one near them.
+enum class Caution : std::uint8_t {
+  None,
+  Batch,   // few records, which are delivered before more are read
+  Record,  // each is delivered before the next one is written: so the refused one is found
+};
+
 /// 1 to 1024 records of one source endpoint, of any of its partitions.
 struct RecordBatch {
   std::size_t endpoint = 0;    // index into Plan::sources
   std::uint64_t sequence = 0;  // dense per endpoint; set by the engine
-  /// What is written of it belongs to this transaction of its source; 0: to none. Never falls.
+  /// What is written of it belongs to this transaction of its source, or, at least once, to this
+  /// attempt at reading: a sink may discard all of an attempt, and the source begins another. Never
+  /// falls. 0: the source cannot read it again.
   std::uint64_t transaction = 0;
+  Caution caution = Caution::None;
   std::vector<Record> records;  // capacity max_batch_records
   std::vector<PartitionSpan> spans;
   std::unique_ptr<RecordStorage> storage;
@@ -76,6 +86,7 @@ struct RecordBatch {
     records.clear();
     spans.clear();
     transaction = 0;
+    caution = Caution::None;
     bytes = 0;
     if (storage) storage->release();
   }

@@ -7,9 +7,11 @@
 #include <expected>
 #include <limits>
 #include <span>
+#include <string_view>
 
 #include "runtime/core/batch.hpp"
 #include "runtime/core/issue.hpp"
+#include "runtime/core/record.hpp"
 
 namespace kaspar {
 
@@ -23,12 +25,21 @@ class DeliveryListener {
   virtual void delivered() noexcept = 0;
   /// At least one record was not written and never will be; the run ends without acknowledging it.
   virtual void failed(Failure failure) noexcept = 0;
-  /// The transaction that the records belong to is aborted: nobody will see them, and their source
-  /// reads again what they were made of.
+  /// Not all of the records are delivered, and their source reads again what they were made of:
+  /// their transaction is aborted, or, at least once, some record before or among them was refused.
   virtual void discarded() noexcept = 0;
+  /// Discarded, because of what the records with these indexes are: they are not to be written
+  /// again. If they were copied, that is not to be found out: they are written with caution then.
+  virtual void refused(std::span<const std::size_t> records, std::string_view why) noexcept = 0;
 
  protected:
   ~DeliveryListener() = default;
+};
+
+/// What the batch that records come from says about writing them (see RecordBatch).
+struct WriteTerms {
+  std::uint64_t transaction = 0;
+  Caution caution = Caution::None;
 };
 
 /// One sink endpoint of a plan.
@@ -50,10 +61,9 @@ class Sink {
 
   /// Writes the records in this order, after those of earlier calls. Called by one thread at a
   /// time, and never blocks: a sink that may wait has a thread of its own. The listener lives until
-  /// it is told how this ended, records and what they view until then or until they are copied.
-  /// `transaction` is the one of the batch that
-  /// they come from: a sink that takes no part in any need not look.
-  virtual void write(std::span<const OutputRecord> records, std::uint64_t transaction,
+  /// it is told how this ended, records and what they view until then or until they are copied. A
+  /// sink that never discards need not look at the terms.
+  virtual void write(std::span<const OutputRecord> records, const WriteTerms& terms,
                      DeliveryListener& listener) noexcept = 0;
 
   /// No more writes follow: everything written is pushed out, or reported as failed, within the

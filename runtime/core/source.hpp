@@ -50,6 +50,11 @@ class Source {
   /// older epoch are ignored.
   virtual void acknowledge(const RecordBatch& batch) noexcept = 0;
 
+  /// In place of acknowledge(): a sink discarded some of the batch, which therefore has a
+  /// transaction. The source reads it again, or its transaction does so by itself. `found`: the
+  /// records that were refused are known, and fail when they come again.
+  virtual void discard(const RecordBatch& batch, bool found) noexcept { (void)batch, (void)found; }
+
   /// No more reads follow. All batches that will ever be acknowledged have been: commits, leaves
   /// the group and disconnects within the time given.
   [[nodiscard]] virtual std::expected<void, Failure> close(std::chrono::milliseconds within) = 0;

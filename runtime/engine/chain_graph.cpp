@@ -107,7 +107,10 @@ void ChainGraph::run_segment(const Segment& segment, Ticket& ticket) noexcept {
     stage.records_in.fetch_add(batch.alive().size(), std::memory_order_relaxed);
     batch.begin_stage(static_cast<std::uint32_t>(i));
     if (!batch.alive().empty()) stage.work->process(batch, stage.states->local().get());
-    if (plan_.sink && i + 1 == plan_.stages.size()) refuse_large(batch);
+    if (plan_.sink && i + 1 == plan_.stages.size()) {
+      refuse_large(batch);
+      if (!state_.refusals.empty()) refuse_again(ticket);
+    }
     batch.end_stage();
   }
   if (segment.last == plan_.stages.size()) complete(ticket);
@@ -122,6 +125,17 @@ void ChainGraph::refuse_large(Batch& batch) {
     batch.fail(
         record.row, DiagnosticCode::K0908,
         fmt::format("the result has {} bytes, the sink takes at most {}", bytes, largest_record_));
+  }
+  std::erase_if(batch.outputs(), [&](const OutputRecord& r) { return batch.removed(r.row); });
+}
+
+// As above, where only the sink could tell: their records are read again for it.
+void ChainGraph::refuse_again(Ticket& ticket) {
+  Batch& batch = ticket.batch;
+  for (const OutputRecord& record : batch.outputs()) {
+    if (auto why = state_.refusals.find(*ticket.path, batch.records(), record.row)) {
+      batch.fail(record.row, DiagnosticCode::K0908, std::move(*why));
+    }
   }
   std::erase_if(batch.outputs(), [&](const OutputRecord& r) { return batch.removed(r.row); });
 }

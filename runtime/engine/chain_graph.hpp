@@ -67,6 +67,7 @@ class ChainGraph {
 
   void run_segment(const Segment& segment, Ticket& ticket) noexcept;
   void refuse_large(Batch& batch);
+  void refuse_again(Ticket& ticket);
   void complete(Ticket& ticket) noexcept;
   void abandon(Ticket& ticket) noexcept;
   void route_errors(Ticket& ticket);

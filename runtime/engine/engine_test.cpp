@@ -79,6 +79,56 @@ TEST_CASE(
   CHECK(values(f.sinks[1]->delivered) == std::vector<std::string>{"a", "b", "f"});
 }
 
+TEST_CASE("a row whose result its sink refused fails when it is read again, and no other one") {
+  Fixture f(3, {make_chain(0, {.action = ErrorPolicy::Action::Sink, .sink = 1}),
+                make_chain(2, {.action = ErrorPolicy::Action::Drop})});
+  f.source().rewinds = true;
+  f.source().batches = {{"a", "b", "c"}};
+  f.sinks[0]->refuse_at = "b";
+  const RunReport report = f.run();
+  CHECK(report.status == ExitStatus::Fine);
+  CHECK(report.drained);
+  CHECK(f.each_acknowledged_once());
+  CHECK(report.records_read == 3);
+  CHECK(values(f.sinks[0]->delivered) == std::vector<std::string>{"a", "c"});
+  REQUIRE(f.sinks[1]->delivered.size() == 1);
+  const Written& letter = f.sinks[1]->delivered.front();
+  CHECK(letter.value == "b");
+  CHECK(letter.code == DiagnosticCode::K0908);
+  CHECK(letter.stage == "to");
+  CHECK(letter.offset == 1);
+  // The other chain has delivered all of it twice: that is at least once.
+  CHECK(values(f.sinks[2]->delivered) == std::vector<std::string>{"a", "b", "c", "a", "b", "c"});
+}
+
+TEST_CASE("a refused row ends the run or is dropped where the file says so") {
+  for (const auto action : {ErrorPolicy::Action::Fail, ErrorPolicy::Action::Drop}) {
+    Fixture f(1, {make_chain(0, {.action = action})});
+    f.source().rewinds = true;
+    f.source().batches = {{"a", "b", "c"}};
+    f.sinks[0]->refuse_at = "b";
+    auto engine = f.open();
+    const RunReport report = engine->run();
+    const bool fails = action == ErrorPolicy::Action::Fail;
+    CHECK(report.status == (fails ? ExitStatus::Failed : ExitStatus::Fine));
+    if (fails) CHECK(report.failure->message.find("no room for b") != std::string::npos);
+    CHECK(report.dropped == (fails ? 0 : 1));
+    const std::vector<std::string> before{"a"}, without{"a", "c"};
+    CHECK(values(f.sinks[0]->delivered) == (fails ? before : without));
+  }
+}
+
+TEST_CASE("an error row that is refused too ends the run") {
+  Fixture f(2, {make_chain(0, {.action = ErrorPolicy::Action::Sink, .sink = 1})});
+  f.source().batches = {{"a", "bad", "c"}};
+  f.sinks[1]->refuse_at = "bad";
+  auto engine = f.open();
+  const RunReport report = engine->run();
+  CHECK(report.status == ExitStatus::Failed);
+  CHECK(report.failure->message.find("error row was refused") != std::string::npos);
+  CHECK(f.source().acknowledged == std::vector<int>{0});
+}
+
 TEST_CASE("chains that share a sink do not write at the same time") {
   Fixture f(1, {make_chain(0), make_chain(0)});
   f.source().batches = numbered(500);

@@ -10,6 +10,7 @@ void Lane::begin(Flight& flight) {
   flight.lane = this;
   flight.lost = false;
   flight.discarded = false;
+  flight.refused = false;
   flight.first_bad = Flight::no_row;
   flight.waiting.clear();
   if (serial) flight.waiting.reserve(paths.size());

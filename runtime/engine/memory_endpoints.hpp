@@ -37,6 +37,7 @@ class SilentLog final : public EventLog {
 struct SourceScript {
   std::vector<std::vector<std::string>> batches;  // values; keys are k0, k1 …
   bool ends = true;                               // else idle for ever
+  bool rewinds = false;                           // it reads again from a batch that is discarded
   std::optional<Failure> failure;                 // after the batches
   std::function<void(std::size_t batch)> on_acknowledge;
 
@@ -68,7 +69,9 @@ class MemorySource final : public Source {
     std::unique_lock lock(script_.mutex);
     if (script_.read == script_.batches.size()) {
       if (script_.failure) return ReadStatus::Failed;
-      if (script_.ends) return ReadStatus::End;
+      const bool may_go_back = script_.rewinds && std::ranges::find(script_.acknowledged, 0) !=
+                                                      script_.acknowledged.end();
+      if (script_.ends && !may_go_back) return ReadStatus::End;
       lock.unlock();
       std::this_thread::sleep_for(std::min(limits.wait, std::chrono::milliseconds{2}));
       return ReadStatus::Idle;
@@ -121,6 +124,13 @@ class MemorySource final : public Source {
     script_.changed.notify_all();
   }
 
+  void discard(const RecordBatch& batch, bool) noexcept override {
+    const std::lock_guard lock(script_.mutex);
+    if (!script_.rewinds) return;
+    script_.read = batch.spans.front().tracker;
+    offset_ = batch.spans.front().first_offset;
+  }
+
   std::expected<void, Failure> close(std::chrono::milliseconds) override {
     const std::lock_guard lock(script_.mutex);
     script_.closed = true;
@@ -160,6 +170,7 @@ struct SinkScript {
   std::size_t largest = std::numeric_limits<std::size_t>::max();
   std::optional<std::string> fail_at;     // a value
   std::optional<std::string> discard_at;  // a value
+  std::optional<std::string> refuse_at;   // a value
 
   std::mutex mutex;
   std::condition_variable changed;
@@ -187,7 +198,7 @@ class MemorySink final : public Sink {
   std::expected<void, Failure> open() override { return {}; }
   std::size_t largest_record() const noexcept override { return script_.largest; }
 
-  void write(std::span<const OutputRecord> records, std::uint64_t,
+  void write(std::span<const OutputRecord> records, const WriteTerms&,
              DeliveryListener& listener) noexcept override {
     if (writing_.exchange(true)) script_.overlapped = true;
     std::unique_lock lock(script_.mutex);
@@ -235,6 +246,10 @@ class MemorySink final : public Sink {
         return;
       }
       if (script_.discard_at && record.value == *script_.discard_at) return listener.discarded();
+      if (script_.refuse_at && record.value == *script_.refuse_at) {
+        const std::size_t index = static_cast<std::size_t>(&record - records.data());
+        return listener.refused({&index, 1}, "no room for b");
+      }
     }
     {
       const std::lock_guard lock(script_.mutex);

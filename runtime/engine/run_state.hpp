@@ -16,6 +16,7 @@
 #include "runtime/core/issue.hpp"
 #include "runtime/core/run_settings.hpp"
 #include "runtime/engine/credits.hpp"
+#include "runtime/engine/refusals.hpp"
 
 namespace kaspar::engine {
 
@@ -43,6 +44,8 @@ struct RunState {
   std::atomic<std::uint64_t> dropped{0};
   std::array<std::atomic<std::uint64_t>, diagnostic_codes> errors{};
   std::atomic<std::uint64_t> unread;  // records that may still be claimed under the limit
+
+  Refusals refusals;
 
   std::atomic<bool> stopping{false};   // read no more
   std::atomic<bool> abandoned{false};  // the deadline is over: what is not written stays unwritten

@@ -1,5 +1,7 @@
 #include "runtime/engine/sink_edge.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -37,7 +39,9 @@ void SinkEdge::pass_on(Shipment& shipment) noexcept {
     if (!port_.broken) {
       shipment.edge = this;
       // Once written, a shipment may be gone before write() returns.
-      return port_.sink->write(shipment.records, flight.records.transaction, shipment);
+      return port_.sink->write(
+          shipment.records,
+          {.transaction = flight.records.transaction, .caution = flight.records.caution}, shipment);
     }
   }
   for (const Sent& sent : shipment.sent) sent.chain->counters().unconfirmed -= sent.records;
@@ -146,6 +150,41 @@ void SinkEdge::discarded(Shipment& shipment) noexcept {
   release(shipment);
 }
 
+// Which of the parts a record came with: rows may have come by several paths.
+const Consignment& SinkEdge::part_of(const Shipment& shipment,
+                                     const OutputRecord& record) noexcept {
+  for (const Consignment* part : shipment.parts) {
+    for (const OutputRecord& own :
+         std::ranges::equal_range(part->records, record.row, {}, &OutputRecord::row)) {
+      if (own.dead_letter == record.dead_letter && own.value.data() == record.value.data() &&
+          own.key.data() == record.key.data()) {
+        return *part;
+      }
+    }
+  }
+  return *shipment.parts.front();
+}
+
+// What is refused without being a result has no place left to go.
+void SinkEdge::refused(Shipment& shipment, std::span<const std::size_t> indexes,
+                       std::string_view why) noexcept {
+  if (shipment.is_copied) return discarded(shipment);  // its rows are gone
+  for (const std::size_t index : indexes) {
+    const OutputRecord& output = shipment.records[index];
+    if (const DeadLetter* letter = output.dead_letter) {
+      return failed(shipment,
+                    {.message = fmt::format("an error row was refused by its sink too: {} (topic "
+                                            "`{}`, partition {}, offset {})",
+                                            why, letter->topic, letter->partition, letter->offset),
+                     .help = "what was not delivered is read again by the next run"});
+    }
+    state_.refusals.add(*part_of(shipment, output).ticket->path, shipment.flight->records,
+                        output.row, why);
+  }
+  shipment.flight->refused = true;
+  discarded(shipment);
+}
+
 void Shipment::copied() noexcept { edge->copied(*this); }
 
 void Shipment::delivered() noexcept { edge->delivered(*this); }
@@ -153,5 +192,9 @@ void Shipment::delivered() noexcept { edge->delivered(*this); }
 void Shipment::failed(Failure failure) noexcept { edge->failed(*this, std::move(failure)); }
 
 void Shipment::discarded() noexcept { edge->discarded(*this); }
+
+void Shipment::refused(std::span<const std::size_t> indexes, std::string_view why) noexcept {
+  edge->refused(*this, indexes, why);
+}
 
 }  // namespace kaspar::engine

@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "runtime/core/record.hpp"
 #include "runtime/core/sink.hpp"
@@ -39,12 +41,16 @@ class SinkEdge final : public Edge {
   void delivered(Shipment& shipment) noexcept;
   void failed(Shipment& shipment, Failure failure) noexcept;
   void discarded(Shipment& shipment) noexcept;
+  void refused(Shipment& shipment, std::span<const std::size_t> indexes,
+               std::string_view why) noexcept;
 
  private:
   void pass_on(Shipment& shipment) noexcept override;
   void gather(Shipment& shipment);
   void merge(Shipment& shipment);
   void give_up(Shipment& shipment) noexcept;
+  [[nodiscard]] static const Consignment& part_of(const Shipment& shipment,
+                                                  const OutputRecord& record) noexcept;
 
   RunState& state_;
   SinkPort& port_;

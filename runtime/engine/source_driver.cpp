@@ -135,14 +135,18 @@ void SourceDriver::send(Flight& flight) {
 
 void SourceDriver::finish(Flight& flight) noexcept {
   bool lost = flight.lost;
-  if (flight.discarded) {
-    // They are read again, and counted then.
-    state_.records_read -= flight.records.records.size();
-    state_.unread += flight.records.records.size();
-  } else {
+  {
     const std::shared_lock lock(acknowledging_);
-    if (closed_) lost = true;
-    if (!lost) source_->acknowledge(flight.records);
+    if (closed_ && !flight.discarded) lost = true;
+    if (flight.discarded) {
+      // They are read again, and counted then.
+      state_.records_read -= flight.records.records.size();
+      state_.unread += flight.records.records.size();
+      if (!closed_) source_->discard(flight.records, flight.refused);
+    } else if (!lost) {
+      source_->acknowledge(flight.records);
+      if (!state_.refusals.empty()) state_.refusals.forget(flight.records);
+    }
   }
   const std::size_t credit = flight.credit;
   flight.records.clear();

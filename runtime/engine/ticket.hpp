@@ -9,6 +9,7 @@
 #include <limits>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "runtime/core/batch.hpp"
@@ -70,6 +71,7 @@ class Shipment final : public DeliveryListener {
   void delivered() noexcept override;
   void failed(Failure failure) noexcept override;
   void discarded() noexcept override;
+  void refused(std::span<const std::size_t> indexes, std::string_view why) noexcept override;
 };
 
 /// A batch from its read to its acknowledgement. Pooled by its owner.
@@ -84,7 +86,8 @@ struct Flight {
   std::atomic<std::size_t> pending{0};   // all those as one, and each copied shipment
   bool in_place = false;                 // chains run in the thread that launches it
   std::atomic<bool> lost{false};         // something was not delivered: never acknowledged
-  std::atomic<bool> discarded{false};    // its transaction is aborted: its source reads it again
+  std::atomic<bool> discarded{false};    // by a sink: its source reads it again
+  std::atomic<bool> refused{false};      // for rows that are known, and fail when they come again
   std::atomic<std::uint32_t> first_bad;  // the row that ends the run; nothing from it on is written
   std::unique_ptr<Shipment[]> shipments;  // as Lane::edges
   std::size_t shipment_count = 0;

@@ -51,6 +51,7 @@ class Process:
         self.case, self.number = case, number
         self.folder = pathlib.Path(case.folder.name)
         self.child, self.statuses, self.wanted = None, [], True
+        self.lives = 0  # begun; `statuses` has those that are over
         self.peak, self.fail_point, self.log_start = 0, None, 0
         self.lock = threading.Lock()
         self.thread = threading.Thread(target=self._supervise, daemon=True)
@@ -66,6 +67,8 @@ class Process:
             environment = dict(os.environ, KASPAR_INSTANCE=self.instance)
             if self.fail_point and not self.statuses:
                 environment["KASPAR_FAIL_POINT"] = self.fail_point
+            if self.case.bug:
+                environment["KASPAR_PLANTED_BUG"] = self.case.bug
             with open(self.folder / f"log-{self.number}", "ab") as log, self.lock:
                 if not self.wanted:
                     return
@@ -73,6 +76,7 @@ class Process:
                 self.child = subprocess.Popen(
                     [self.case.kaspar, "run", str(self.folder / "pipeline.pipe"), "--brokers", self.case.brokers],
                     stderr=log, stdout=log, stdin=subprocess.DEVNULL, env=environment)
+                self.lives += 1
             _, status, usage = os.wait4(self.child.pid, 0)
             self.child.returncode = os.waitstatus_to_exitcode(status)
             self.peak = max(self.peak, usage.ru_maxrss)
@@ -82,10 +86,24 @@ class Process:
 
     def wait_until_running(self, seconds=60):
         """Until the present life heeds signals."""
-        log, deadline = self.folder / f"log-{self.number}", time.monotonic() + seconds
-        while b'"event":"run_started"' not in (log.read_bytes()[self.log_start:] if log.exists() else b""):
+        deadline = time.monotonic() + seconds
+        while not self._runs():
             assert time.monotonic() < deadline, f"process {self.number} does not run\n{self.case.log()}"
             time.sleep(0.05)
+
+    def _runs(self):
+        with self.lock:
+            if len(self.statuses) == self.lives:
+                return False  # the next life has not begun
+            return b'"event":"run_started"' in (self.folder / f"log-{self.number}").read_bytes()[self.log_start:]
+
+    def kill(self, seconds=30):
+        """Until the present life is over."""
+        deadline, lives = time.monotonic() + seconds, self.lives
+        self.send(signal.SIGKILL)
+        while len(self.statuses) < lives:
+            assert time.monotonic() < deadline, f"process {self.number} cannot be killed"
+            time.sleep(0.01)
 
     def send(self, number):
         """To the present life."""
@@ -106,8 +124,9 @@ class Process:
 
 
 class Case:
-    def __init__(self, cluster, kaspar, name, seed, guarantee, protocol="classic", start="earliest", options=None):
-        self.cluster, self.kaspar, self.brokers = cluster, kaspar, cluster.bootstrap
+    def __init__(self, cluster, kaspar, name, seed, guarantee, protocol="classic", start="earliest", options=None,
+                 bug=None):
+        self.cluster, self.kaspar, self.brokers, self.bug = cluster, kaspar, cluster.bootstrap, bug
         self.exactly_once = guarantee == "exactly_once"
         self.random = random.Random(seed)
         self.id = f"{name}-{guarantee}-{protocol}-{seed}-{os.getpid()}-{time.monotonic_ns()}"
@@ -128,12 +147,14 @@ class Case:
             lines.append('"group.instance.id" = { env = "KASPAR_INSTANCE" }')
         (folder / "kaspar.toml").write_text(
             f'[run]\ncommit_interval = "{interval}"\nthreads = 2\n[http]\nenabled = false\n[kafka.options]\n' + "\n".join(lines) + "\n")
-        self.processes, self.sent, self.loader = [], [], None
+        self.processes, self.sent, self.refused, self.loader = [], [], set(), None
         self.pause = threading.Event()
 
     def create_topics(self):
         from kafka_cluster import Topic
-        self.cluster.create_topics([Topic(f"{topic}:{PARTITIONS}") for topic in (self.inputs, self.outputs, self.dead)])
+        # Compacted topics take no records without a key; nothing is compacted within a case.
+        self.cluster.create_topics([Topic(f"{self.inputs}:{PARTITIONS}"), Topic(f"{self.dead}:{PARTITIONS}"),
+                                    Topic(f"{self.outputs}:{PARTITIONS},cleanup.policy=compact")])
 
     def process(self, fail_point=None, instance=None):
         self.processes.append(Process(self, len(self.processes)).start(fail_point, instance))
@@ -141,8 +162,9 @@ class Case:
 
     # ---- load
 
-    def load(self, count, per_second):
-        """Begins to write `count` rows at that rate, in a thread; one of 50 is broken. The input is what it wrote."""
+    def load(self, count, per_second, refused_every=None):
+        """Begins to write `count` rows at that rate, in a thread; one of 50 is broken. The results of one of
+        `refused_every` have no key, so their topic refuses them. The input is what it wrote."""
         def write():
             producer = Producer({"bootstrap.servers": self.brokers, "enable.idempotence": True, "linger.ms": 5,
                                  "partitioner": "murmur2_random", "log_level": 0})
@@ -152,10 +174,13 @@ class Case:
                 key = f"k{number % KEYS}"
                 sequence = sequences[key]
                 sequences[key] += 1
-                broken = number % 50 == 49
+                refused = refused_every is not None and number % refused_every == refused_every // 2
+                broken = number % 50 == 49 and not refused
                 value = f"{self.id},{key},{'x' if broken else ''}{sequence}"
-                self.sent.append((key, sequence, broken))
-                producer.produce(self.inputs, value, key)
+                self.sent.append((key, sequence))
+                if refused:
+                    self.refused.add((key, sequence))
+                producer.produce(self.inputs, value, None if refused else key)
                 producer.poll(0)
                 ahead = number / per_second - (time.monotonic() - begun)
                 if ahead > 0.02:
@@ -164,6 +189,23 @@ class Case:
             assert producer.flush(120) == 0
         self.loader = threading.Thread(target=write)
         self.loader.start()
+
+    def write_one_partition(self, count, refused=None):
+        """Writes so many rows of one key at once; the result of number `refused` of them has no key."""
+        producer = Producer({"bootstrap.servers": self.brokers, "enable.idempotence": True, "log_level": 0})
+        for number in range(count):
+            row = ("k", len(self.sent))
+            self.sent.append(row)
+            if number == refused:
+                self.refused.add(row)
+            producer.produce(self.inputs, f"{self.id},k,{row[1]}", None if number == refused else "k", partition=0)
+        assert producer.flush(60) == 0
+
+    def wait_for_outputs(self, count, seconds=60):
+        deadline = time.monotonic() + seconds
+        while sum(self.ends(self.outputs)) < count:
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.05)
 
     def consumer(self, group="judge", **options):
         return Consumer({"bootstrap.servers": self.brokers, "group.id": group, "enable.auto.commit": False,
@@ -185,7 +227,8 @@ class Case:
 
     def wait_until_committed(self, seconds):
         """Waits until the load is written and every offset of it is committed; how long the latter took."""
-        self.loader.join()
+        if self.loader is not None:
+            self.loader.join()
         begun, ends, committed = time.monotonic(), self.ends(self.inputs), "unknown"
         while True:
             try:
@@ -235,16 +278,19 @@ class Case:
 
     def judge(self):
         """Raises AssertionError where a promise is broken."""
-        rows = [message.value().decode().split(",") for message in self.read(self.inputs)]
-        good = [(key, int(sequence)) for _, key, sequence in rows if sequence[0] != "x"]
-        bad = [(key, int(sequence[1:])) for _, key, sequence in rows if sequence[0] == "x"]
+        rows = [row_of(message) for message in self.read(self.inputs)]
+        good = [row for row, broken in rows if not broken and row not in self.refused]
+        bad = [row for row, broken in rows if broken]
+        refused = [row for row, _ in rows if row in self.refused]
         # What a client that was cut off from its broker writes twice is input like any other.
-        assert set(good + bad) == {(key, sequence) for key, sequence, _ in self.sent}, "the load is not whole"
+        assert {row for row, _ in rows} == set(self.sent), "the load is not whole"
         results = [(message.key().decode(), int(message.value())) for message in self.read(self.outputs)]
-        letters = [(message.key().decode(), int(message.value().decode().rsplit(",x", 1)[1]))
-                   for message in self.read(self.dead)]
-        for what, wanted, found in (("results", good, results), ("dead letters", bad, letters)):
-            check(what, wanted, found, self.exactly_once)
+        letters = [row_of(message) for message in self.read(self.dead)]
+        check("results", good, results, self.exactly_once)
+        check("dead letters", bad, [row for row, broken in letters if broken], self.exactly_once)
+        # They are found after others were written, and have partitions of their own, for want of a key.
+        check("dead letters of refused results", refused, sorted(row for row, broken in letters if not broken),
+              self.exactly_once)
 
     def close(self):
         for process in self.processes:
@@ -252,6 +298,12 @@ class Case:
         if self.loader is not None:
             self.loader.join()
         self.folder.cleanup()
+
+
+def row_of(message):
+    """((key, sequence), whether the row is broken) of what a case wrote into its input."""
+    _, key, sequence = message.value().decode().split(",")
+    return (key, int(sequence.removeprefix("x"))), sequence[0] == "x"
 
 
 def check(what, wanted, found, exactly_once):

@@ -39,6 +39,7 @@ def aborts(case):
     """Every few transactions one is aborted after its offsets were sent: partitions are kept, and rewound."""
     for _ in range(2):  # whichever gets the partitions
         case.process(f"abort:{case.random.randint(3, 9)}")
+    wait_for(case, "partitions_assigned")  # else few transactions may do for the whole load
     case.load(LOAD, RATE)
     took = settle(case)
     assert case.events("partitions_rewound") > 2, case.log()
@@ -50,7 +51,7 @@ def kill_at_random(case):
     case.load(LOAD, RATE)
     for _ in range(3):
         time.sleep(case.random.uniform(0.5, 2.0))
-        process.send(signal.SIGKILL)
+        process.kill()
     return settle(case)
 
 
@@ -123,7 +124,7 @@ def kill_one_of_two(case):
     case.load(2 * LOAD, RATE)
     for process in case.processes:
         time.sleep(case.random.uniform(2, 4))
-        process.send(signal.SIGKILL)
+        process.kill()
     return settle(case)
 
 
@@ -191,17 +192,67 @@ def fenced(case):
     return settle(case)
 
 
+def refused(case):
+    """Every so often a result that its topic refuses for good, among others that it takes."""
+    case.process()
+    wait_for(case, "partitions_assigned")
+    case.load(LOAD, RATE, refused_every=case.random.randint(1500, 4000))
+    took = settle(case)
+    assert case.events("record_refused") > 1, case.log()
+    assert len(case.processes[0].statuses) == 1, f"it ended with {case.processes[0].statuses}\n{case.log()}"
+    return took
+
+
+def refused_often(case):
+    """More than one of a batch, and some kills meanwhile."""
+    process = case.process()
+    case.load(LOAD // 4, RATE, refused_every=97)
+    for _ in range(2):
+        time.sleep(case.random.uniform(1, 2))
+        process.kill()
+    return settle(case)
+
+
+def stuck_and_killed(case):
+    """Killed with a batch that was read a second ago and is not delivered."""
+    process = case.process(f"stuck_before_produce:{case.random.randint(2, 20)}")
+    wait_for(case, "partitions_assigned")
+    case.load(LOAD, RATE)
+    took = settle(case)
+    assert process.statuses[0] == -signal.SIGKILL, process.statuses
+    return took
+
+
+def late_acknowledgement(case):
+    """The acknowledgement of a batch comes when its records are read again for a result that was refused."""
+    case.process("late_acknowledgement:1")
+    wait_for(case, "partitions_assigned")
+    case.write_one_partition(1)
+    case.wait_for_outputs(1)
+    case.write_one_partition(40, refused=20)
+    took = settle(case)
+    assert case.events("partitions_rewound") > 0, case.log()
+    return took
+
+
 class Row:
+    """`bug`: what is planted into the processes; the judge is to find `finds`, a regular expression."""
+
     def __init__(self, name, fault, guarantees=("exactly_once", "at_least_once"), brokers=1, seeds=3, protocols=("classic",),
-                 quick=0, start="earliest", options=None):
+                 quick=0, start="earliest", options=None, bug=None, finds=None):
         self.name, self.fault, self.guarantees, self.brokers = name, fault, guarantees, brokers
         self.seeds, self.protocols, self.quick, self.start = seeds, protocols, quick, start
-        self.options = options or {}
+        self.options, self.bug, self.finds = options or {}, bug, finds
+
+
+def planted(bug, fault, guarantee, finds):
+    return Row(f"planted-{bug.replace('_', '-')}", fault, (guarantee,), seeds=1, quick=1, bug=bug, finds=finds)
 
 
 BOTH = ("classic", "consumer")
 ALL = (*BOTH, "classic-static", "consumer-static")
 EXACTLY = ("exactly_once",)
+AT_LEAST = ("at_least_once",)
 # A broker that starts again aborts the transactions whose time is over before its partitions have a leader, and then writes
 # no markers for them (README.md): where there are no replicas, the time-out must be longer than the restart.
 PATIENT = {"transaction.timeout.ms": "60000"}
@@ -214,7 +265,7 @@ ROWS = [
     Row("kill-inside-commit", kill_at("inside_commit", (1, 8)), seeds=20, protocols=ALL),
     Row("kill-random", kill_at_random, protocols=ALL),
     Row("kill-one-of-two", kill_one_of_two, protocols=ALL),
-    Row("kill-before-first-commit", kill_before_first_commit, start="latest"),
+    Row("kill-before-first-commit", kill_before_first_commit, start="latest", protocols=BOTH),
     Row("term-idle", term_idle, protocols=BOTH),
     Row("term-loaded", term_loaded, protocols=BOTH, quick=1),
     Row("term-without-brokers", term_without_brokers, protocols=BOTH, options=PATIENT),
@@ -226,6 +277,16 @@ ROWS = [
     Row("coordinator-moved", coordinator_moved, brokers=3),
     Row("aborted-transactions", aborts, EXACTLY, protocols=BOTH, quick=1),
     Row("fenced", fenced, EXACTLY),
-    Row("stopped-past-session", stopped_for(4.5)),
+    Row("stopped-past-session", stopped_for(4.5), protocols=BOTH),
     Row("stopped-past-transaction", stopped_for(12)),
+    Row("refused-record", refused, protocols=BOTH, quick=1),
+    Row("refused-often", refused_often),
+    Row("stuck-and-killed", stuck_and_killed),
+    Row("late-acknowledgement", late_acknowledgement, AT_LEAST, seeds=1),
+    # The judge notices what it is there for. Each of these faults is judged without the bug as well.
+    planted("early_produce", aborts, "exactly_once", "results are doubled"),
+    planted("no_rewind", aborts, "exactly_once", "results are missing"),
+    planted("letter_outside_transaction", aborts, "exactly_once", "dead letters are doubled"),
+    planted("commit_before_acknowledgement", stuck_and_killed, "at_least_once", "results are missing"),
+    planted("old_epoch_accepted", late_acknowledgement, "at_least_once", "results are missing"),
 ]

@@ -9,9 +9,10 @@ import brokers
 from broker_cases import BrokerCases
 from control_chart_job import judge, rows
 from example_cases import ExampleCases
+from refused_cases import RefusedCases
 
 
-class RealBroker(BrokerCases, ExampleCases, unittest.TestCase):
+class RealBroker(BrokerCases, ExampleCases, RefusedCases, unittest.TestCase):
     ROWS = 20_000
     embedded = False
 
