@@ -119,6 +119,7 @@ std::expected<Program, Issue> compile(const Graph& graph, std::span<const std::s
                                       InputBatch batch) {
   try {
     NodeLowering lowering(graph.opset, graph.bytes);
+    lowering.set_shared(SharedNames(graph));
     define_inputs(lowering, graph, widths, batch);
     lower_nodes(lowering, graph.nodes);
     lowering.enter(nullptr);

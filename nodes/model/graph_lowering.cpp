@@ -22,6 +22,11 @@ void lower(NodeLowering& lowering, const GraphNode& node) {
   lowering.enter(&node);
   const NamedOperator* found = find_operator(node.op);
   if (found == nullptr) lowering.unsupported("");
+  std::size_t read = 1;
+  for (const std::string& name : node.inputs) {
+    if (!name.empty()) read += lowering.tensor(name).refs.size();
+  }
+  lowering.spend(read);
   if (found->folds && all_known(lowering, node)) {
     lowering.fold(found->lower);
   } else {

@@ -12,6 +12,11 @@
 namespace kaspar::nodes {
 namespace {
 
+/// A folded element takes all lanes of a register, which are filled, computed and read.
+constexpr std::size_t register_operations = 16;
+constexpr std::size_t fold_operations = 2048;  // of a node, whatever it computes
+constexpr std::size_t text_bytes_together = 8;
+
 /// out[i] = from[i]
 class MoveKernel final : public Kernel {
  public:
@@ -66,7 +71,8 @@ NodeLowering::NodeLowering(std::int64_t opset, std::size_t weight_bytes)
     : opset_(opset),
       weight_bytes_(weight_bytes),
       element_limit_(most_elements + weight_bytes),
-      register_limit_(most_registers) {}
+      register_limit_(most_registers),
+      operation_limit_(most_operations + weight_bytes) {}
 
 void NodeLowering::charge(std::size_t elements) {
   if (elements > element_limit_ - elements_) {
@@ -75,17 +81,39 @@ void NodeLowering::charge(std::size_t elements) {
   elements_ += elements;
 }
 
-void NodeLowering::count_unrolled(std::size_t nodes) {
-  if (nodes > most_unrolled - unrolled_) {
+void NodeLowering::charge_texts(std::span<const std::string> texts) {
+  std::size_t bytes = 0;
+  for (const std::string& text : texts) bytes += sizeof(std::string) + text.size();
+  charge(bytes / sizeof(float));
+}
+
+void NodeLowering::spend(std::size_t count, std::size_t each) {
+  const std::size_t left = operation_limit_ - operations_;
+  if (each != 0 && count > left / each) {
     refuse(DiagnosticCode::K0407,
-           fmt::format("operator `{}` of node `{}` would be unrolled to more than {} nodes", op(),
-                       node_->name, most_unrolled),
+           node_ == nullptr
+               ? "the model takes too much computing before it can run"
+               : fmt::format("the model takes too much computing before it can run, at node `{}` "
+                             "(`{}`)",
+                             node_->name, node_->op),
+           "fold its constants where it is exported, and export it for shorter sequences");
+  }
+  operations_ += count * each;
+}
+
+void NodeLowering::count_unrolled(std::size_t nodes_and_names) {
+  if (nodes_and_names > most_unrolled - unrolled_) {
+    refuse(DiagnosticCode::K0407,
+           fmt::format("operator `{}` of node `{}` would be unrolled to more than {} "
+                       "nodes and names",
+                       op(), node_->name, most_unrolled),
            "export it for shorter sequences, or with a layer that is an operator of its own");
   }
-  unrolled_ += nodes;
+  unrolled_ += nodes_and_names;
 }
 
 NodeLowering::Scope::~Scope() {
+  lowering_.last_kernel_ = nullptr;
   for (auto& [name, tensor] : outside_) {
     if (tensor) {
       lowering_.tensors_[name] = std::move(*tensor);
@@ -125,6 +153,7 @@ Register NodeLowering::allocate(Element element, std::size_t count) {
   if (count > (register_limit_ - std::min(register_limit_, program_.registers)) / each) {
     too_large("needs too much memory to run");
   }
+  computes(count, each * register_operations + longest_text_ / text_bytes_together);
   const auto first = static_cast<Register>(program_.registers);
   program_.registers += count * each;
   return first;
@@ -179,21 +208,31 @@ std::int32_t NodeLowering::failure(std::string message) {
 
 void NodeLowering::fold(const std::function<void(NodeLowering&)>& lower) {
   NodeLowering once(opset_, weight_bytes_);
+  once.folding_ = true;
   once.elements_ = elements_;
+  once.operations_ = operations_;
   once.register_limit_ = std::min(most_registers, most_folded_registers + weight_bytes_ / 2);
   once.node_ = node_;
   for (std::size_t i = 0; i < node_->inputs.size(); ++i) {
-    if (has(i)) once.tensors_.try_emplace(node_->inputs[i], in(i));
+    if (!has(i)) continue;
+    once.tensors_.try_emplace(node_->inputs[i], in(i));
+    if (in(i).element != Element::String) continue;
+    for (const std::string& text : in(i).values<std::string_view>()) {
+      once.longest_text_ = std::max(once.longest_text_, text.size());
+    }
+    once.spend(in(i).size());
   }
   // One input in registers makes the others follow; what must be known, such as weights, is.
   if (has(0)) once.tensors_[node_->inputs[0]] = once.in_registers(in(0));
+  once.spend(fold_operations);
   lower(once);
   const ProgramMemory memory = once.program_.make_memory();
-  once.program_.run(memory.lanes());
+  once.program_.run(memory.lanes(1));
   if (const std::int32_t failed = memory.lanes().failure(0); failed != 0) {
     damaged(once.program_.failures[static_cast<std::size_t>(failed) - 1]);
   }
   elements_ = once.elements_;
+  operations_ = once.operations_;
   for (const std::string& name : node_->outputs) {
     const auto made = once.tensors_.find(name);
     if (name.empty() || made == once.tensors_.end()) continue;
@@ -204,7 +243,9 @@ void NodeLowering::fold(const std::function<void(NodeLowering&)>& lower) {
         std::vector<Held> values;
         values.reserve(tensor.refs.size());
         for (const Register ref : tensor.refs) {
-          values.push_back(Held(memory.lanes().lanes_at<T>(ref)[0]));
+          const T& value = memory.lanes().lanes_at<T>(ref)[0];
+          if constexpr (std::is_same_v<T, std::string_view>) charge(value.size() / sizeof(float));
+          values.push_back(Held(value));
         }
         tensor.held = std::make_shared<const Values>(std::move(values));
       });
@@ -281,6 +322,11 @@ Tensor NodeLowering::ordered(const Tensor& from, Dims dims, const Order& order) 
       [&](const auto& values) {
         std::remove_cvref_t<decltype(values)> placed;
         charge(order.size() * (sizeof(placed[0]) / sizeof(float) - 1));  // one each is charged
+        if constexpr (std::is_same_v<decltype(placed), std::vector<std::string>>) {
+          std::size_t bytes = 0;
+          for (const std::uint32_t i : order) bytes += values[i].size();
+          charge(bytes / sizeof(float));
+        }
         placed.reserve(order.size());
         for (const std::uint32_t i : order) placed.push_back(values[i]);
         to.held = std::make_shared<const Values>(std::move(placed));

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,6 +16,7 @@
 
 #include "nodes/model/graph.hpp"
 #include "nodes/model/program.hpp"
+#include "nodes/model/shared_names.hpp"
 #include "nodes/model/tensor.hpp"
 #include "runtime/core/issue.hpp"
 
@@ -22,10 +24,13 @@ namespace kaspar::nodes {
 
 /// Of 4 bytes, made by all nodes together; a model may make four times its weights besides.
 inline constexpr std::size_t most_elements = std::size_t{1} << 24;
-inline constexpr std::size_t most_unrolled = 100'000;                // nodes of branches and loops
+/// Nodes of branches and loops, and what these name.
+inline constexpr std::size_t most_unrolled = std::size_t{1} << 18;
 inline constexpr std::size_t most_registers = std::size_t{1} << 22;  // of 64 bytes
 /// To compute one node of constants; besides as many as its weights may need.
 inline constexpr std::size_t most_folded_registers = std::size_t{1} << 20;
+/// Of a nanosecond or so each, to compile the model; besides one for each byte of its weights.
+inline constexpr std::size_t most_operations = std::size_t{1} << 28;
 
 /// Thrown by what refuses; `compile` returns the issue.
 struct LoweringRefused {
@@ -47,8 +52,20 @@ class NodeLowering {
   [[noreturn]] void too_large(std::string_view what) const;
   /// Counts elements of 4 bytes, or as much work, against the limit: K0407.
   void charge(std::size_t elements);
-  /// Counts nodes of branches and loops against `most_unrolled`: K0407.
-  void count_unrolled(std::size_t nodes);
+  void charge(std::size_t count, std::size_t each) {
+    charge(each != 0 && count > element_limit_ / each ? element_limit_ + 1 : count * each);
+  }
+  /// The same for strings, by what a copy of them takes.
+  void charge_texts(std::span<const std::string> texts);
+  /// Counts work that takes no memory, `each` for `count`, against `most_operations`: K0407.
+  void spend(std::size_t count, std::size_t each = 1);
+  /// What a kernel takes for one record, beyond going over its elements once: work if it is run
+  /// while the model is compiled, to fold constants.
+  void computes(std::size_t count, std::size_t each = 1) {
+    if (folding_) spend(count, each);
+  }
+  /// Counts nodes of branches and loops, and the names in them, against `most_unrolled`: K0407.
+  void count_unrolled(std::size_t nodes_and_names);
   [[nodiscard]] std::size_t element_limit() const { return element_limit_; }
   /// How many elements a shape has, which are charged.
   std::size_t checked_size(const Dims& dims);
@@ -89,7 +106,9 @@ class NodeLowering {
   /// Names that a graph inside another one defines: at the end they are again what they were.
   class Scope {
    public:
-    explicit Scope(NodeLowering& lowering) : lowering_(lowering) {}
+    explicit Scope(NodeLowering& lowering) : lowering_(lowering) {
+      lowering.last_kernel_ = nullptr;  // a turn of a loop is not the only one that reads it
+    }
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
     ~Scope();
@@ -109,7 +128,27 @@ class NodeLowering {
   [[nodiscard]] Program& program() { return program_; }
   template <class K, class... Arguments>
   void emit(Arguments&&... arguments) {
-    program_.kernels.push_back(std::make_unique<const K>(std::forward<Arguments>(arguments)...));
+    auto kernel = std::make_unique<K>(std::forward<Arguments>(arguments)...);
+    last_kernel_ = kernel.get();
+    last_node_ = node_;
+    program_.kernels.push_back(std::move(kernel));
+  }
+  /// What more than one node reads. Before it is set, everything may be.
+  void set_shared(SharedNames shared) { shared_ = std::move(shared); }
+  /// The last kernel, if it is a K that wrote the node's input `i` and nothing but this node reads
+  /// that: it may be changed to compute what this node does, and is then this node's. Else null.
+  template <class K>
+  [[nodiscard]] K* sole_source(std::size_t i) {
+    if (!shared_ || last_kernel_ == nullptr || !has(i)) return nullptr;
+    const std::string& name = node_->inputs[i];
+    if (last_kernel_ != program_.kernels.back().get() || last_node_->outputs.empty() ||
+        last_node_->outputs.front() != name || shared_->contains(name)) {
+      return nullptr;
+    }
+    auto* const kernel = dynamic_cast<K*>(last_kernel_);
+    if (kernel == nullptr || !kernel->writes(in(i))) return nullptr;
+    last_node_ = node_;
+    return kernel;
   }
   /// Registers for so many elements; how many kernels read and write is bounded by this, too.
   Register allocate(Element element, std::size_t count);
@@ -156,7 +195,14 @@ class NodeLowering {
   std::size_t element_limit_;
   std::size_t register_limit_;
   std::size_t elements_ = 0;
+  std::size_t operation_limit_;
+  std::size_t operations_ = 0;
   std::size_t unrolled_ = 0;
+  bool folding_ = false;
+  std::size_t longest_text_ = 0;  // of what is folded: kernels compare and copy whole strings
+  std::optional<SharedNames> shared_;
+  Kernel* last_kernel_ = nullptr;  // of the program, as long as it is the last one
+  const GraphNode* last_node_ = nullptr;
   Program program_;
 };
 

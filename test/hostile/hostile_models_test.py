@@ -13,6 +13,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from costly_models import COSTLY  # noqa: E402
 from onnx_bytes import (FLOAT, INT64, STRING, Raw, attribute, field, fields, floats, graph, ints,  # noqa: E402
                         model, node, tensor, value, varint)
 
@@ -399,6 +400,13 @@ class HostileModels(unittest.TestCase):
                 self.assertEqual(checked.status, 1, checked.text)
                 codes = checked.codes()
                 self.assertTrue(codes & {"K0401", "K0404", "K0405", "K0407"}, codes)
+
+    def test_what_takes_long_is_refused(self):
+        for name, make in COSTLY.items():
+            with self.subTest(name):
+                checked = self.check_within_limits(make)
+                self.assertEqual(checked.status, 1, checked.text)
+                self.assertEqual(checked.codes(), {"K0407"}, checked.text)
 
     def test_what_is_valid_is_taken(self):
         for name, make in TAKEN.items():
