@@ -69,7 +69,7 @@ std::vector<Tensor> lower_inner(NodeLowering& node, const Graph& graph,
   for (const GraphNode& inner : graph.nodes) {
     for (const std::string& name : inner.outputs) scope.hide(name);
   }
-  lower_nodes(node, graph.nodes);
+  for (const GraphNode& inner : graph.nodes) lower_node(node, inner);
   std::vector<Tensor> outputs;
   for (const GraphPort& port : graph.outputs) {
     outputs.push_back(node.tensor(port.name));

@@ -17,6 +17,17 @@ constexpr std::size_t register_operations = 16;
 constexpr std::size_t fold_operations = 2048;  // of a node, whatever it computes
 constexpr std::size_t text_bytes_together = 8;
 
+/// So many elements one behind the other.
+Tensor placed_at(Register first, std::size_t count, Dims dims, Element element) {
+  Tensor out{.dims = std::move(dims), .element = element};
+  out.refs.resize(count);
+  for (Register& ref : out.refs) {
+    ref = first;
+    first += registers_for(element);
+  }
+  return out;
+}
+
 /// out[i] = from[i]
 class MoveKernel final : public Kernel {
  public:
@@ -113,10 +124,10 @@ void NodeLowering::count_unrolled(std::size_t nodes_and_names) {
 }
 
 NodeLowering::Scope::~Scope() {
-  lowering_.last_kernel_ = nullptr;
-  for (auto& [name, tensor] : outside_) {
-    if (tensor) {
-      lowering_.tensors_[name] = std::move(*tensor);
+  --lowering_.depth_;
+  for (auto& [name, named] : outside_) {
+    if (named) {
+      lowering_.tensors_[name] = std::move(*named);
     } else {
       lowering_.tensors_.erase(name);
     }
@@ -124,11 +135,12 @@ NodeLowering::Scope::~Scope() {
 }
 
 void NodeLowering::Scope::hide(const std::string& name) {
-  if (outside_.contains(name)) return;
-  const auto found = lowering_.tensors_.find(name);
-  if (found != lowering_.tensors_.end()) lowering_.charge(found->second.refs.size());
-  outside_.emplace(name,
-                   found == lowering_.tensors_.end() ? std::nullopt : std::optional(found->second));
+  const std::uint64_t hash = name_hash(name);
+  if (outside_.contains(hash)) return;
+  const auto found = lowering_.tensors_.find(hash);
+  const bool hides = found != lowering_.tensors_.end();
+  if (hides) lowering_.charge(found->second.tensor.refs.size());
+  outside_.emplace(hash, hides ? std::optional(found->second) : std::nullopt);
 }
 
 std::size_t NodeLowering::checked_size(const Dims& dims) {
@@ -149,6 +161,14 @@ std::size_t NodeLowering::checked_size(const Dims& dims) {
 }
 
 Register NodeLowering::allocate(Element element, std::size_t count) {
+  const auto found = free_.find(count * registers_for(element));
+  if (found == free_.end() || found->second.empty()) return allocate_fresh(element, count);
+  const Register first = found->second.back();
+  found->second.pop_back();
+  return first;
+}
+
+Register NodeLowering::allocate_fresh(Element element, std::size_t count) {
   const std::size_t each = registers_for(element);
   if (count > (register_limit_ - std::min(register_limit_, program_.registers)) / each) {
     too_large("needs too much memory to run");
@@ -160,21 +180,17 @@ Register NodeLowering::allocate(Element element, std::size_t count) {
 }
 
 Tensor NodeLowering::new_tensor(Dims dims, Element element) {
-  Tensor out{.dims = std::move(dims), .element = element};
-  const std::size_t count = checked_size(out.dims);
-  Register next = allocate(element, count);
-  out.refs.resize(count);
-  for (Register& ref : out.refs) {
-    ref = next;
-    next += registers_for(element);
-  }
-  return out;
+  const std::size_t count = checked_size(dims);
+  return placed_at(allocate(element, count), count, std::move(dims), element);
 }
 
 Tensor NodeLowering::in_registers(const Tensor& tensor) {
   if (!tensor.known()) return tensor;
-  Tensor out = new_tensor(tensor.dims, tensor.element);
+  // Registers that no kernel ever wrote: what is set once has to stay.
+  const std::size_t count = checked_size(tensor.dims);
+  Tensor out = placed_at(allocate_fresh(tensor.element, count), count, tensor.dims, tensor.element);
   out.classes = tensor.classes;
+  own(out);
   if (!out.refs.empty()) program_.constants.emplace_back(out.refs.front(), tensor);
   return out;
 }
@@ -215,7 +231,7 @@ void NodeLowering::fold(const std::function<void(NodeLowering&)>& lower) {
   once.node_ = node_;
   for (std::size_t i = 0; i < node_->inputs.size(); ++i) {
     if (!has(i)) continue;
-    once.tensors_.try_emplace(node_->inputs[i], in(i));
+    once.tensors_.try_emplace(name_hash(node_->inputs[i]), Named{in(i)});
     if (in(i).element != Element::String) continue;
     for (const std::string& text : in(i).values<std::string_view>()) {
       once.longest_text_ = std::max(once.longest_text_, text.size());
@@ -223,7 +239,7 @@ void NodeLowering::fold(const std::function<void(NodeLowering&)>& lower) {
     once.spend(in(i).size());
   }
   // One input in registers makes the others follow; what must be known, such as weights, is.
-  if (has(0)) once.tensors_[node_->inputs[0]] = once.in_registers(in(0));
+  if (has(0)) once.tensors_[name_hash(node_->inputs[0])] = {once.in_registers(in(0))};
   once.spend(fold_operations);
   lower(once);
   const ProgramMemory memory = once.program_.make_memory();
@@ -234,9 +250,9 @@ void NodeLowering::fold(const std::function<void(NodeLowering&)>& lower) {
   elements_ = once.elements_;
   operations_ = once.operations_;
   for (const std::string& name : node_->outputs) {
-    const auto made = once.tensors_.find(name);
+    const auto made = once.tensors_.find(name_hash(name));
     if (name.empty() || made == once.tensors_.end()) continue;
-    Tensor& tensor = made->second;
+    Tensor& tensor = made->second.tensor;
     if (!tensor.known()) {
       with_lane_type(tensor.element, [&]<class T>(T) {
         using Held = std::conditional_t<std::is_same_v<T, std::string_view>, std::string, T>;
@@ -251,13 +267,67 @@ void NodeLowering::fold(const std::function<void(NodeLowering&)>& lower) {
       });
       tensor.refs.clear();
     }
-    tensors_[name] = std::move(tensor);
+    define(name, std::move(tensor));
   }
 }
 
 const Tensor& NodeLowering::in(std::size_t i) const {
   if (!has(i)) damaged(fmt::format("its input {} is missing", i));
-  return tensors_.at(node_->inputs[i]);
+  return tensor(node_->inputs[i]);
+}
+
+const Tensor& NodeLowering::tensor(const std::string& name) const {
+  const auto found = tensors_.find(name_hash(name));
+  if (found == tensors_.end()) damaged(fmt::format("nothing before it defines `{}`", name));
+  return found->second.tensor;
+}
+
+void NodeLowering::define(const std::string& name, Tensor tensor) {
+  define_hashed(name_hash(name), std::move(tensor));
+}
+
+void NodeLowering::define_hashed(std::uint64_t name, Tensor tensor) {
+  own(tensor);
+  const bool counted = reads_ && depth_ == 0;
+  tensors_[name] = {std::move(tensor), counted ? reads_->of(name) : NameReads::for_ever};
+}
+
+void NodeLowering::own(const Tensor& tensor) {
+  if (!reads_) return;
+  owners_.resize(program_.registers);
+  for (const Register ref : tensor.refs) ++owners_[ref];
+}
+
+void NodeLowering::disown(const Tensor& tensor) {
+  const Register each = registers_for(tensor.element);
+  bool in_a_row = true;
+  bool left = true;
+  for (std::size_t i = 0; i < tensor.refs.size(); ++i) {
+    left = --owners_[tensor.refs[i]] == 0 && left;
+    in_a_row = in_a_row && tensor.refs[i] == tensor.refs[0] + i * each;
+  }
+  if (left && in_a_row && !tensor.refs.empty()) {
+    free_[tensor.refs.size() * each].push_back(tensor.refs[0]);
+  }
+}
+
+void NodeLowering::drop(std::uint64_t name) {
+  const auto found = tensors_.find(name);
+  if (found == tensors_.end() || found->second.reads != 0) return;
+  disown(found->second.tensor);
+  tensors_.erase(found);
+}
+
+void NodeLowering::drop_what_was_read() {
+  if (!reads_ || depth_ != 0) return;
+  for (const std::string& name : node_->inputs) {
+    const auto found = tensors_.find(name_hash(name));
+    if (name.empty() || found == tensors_.end()) continue;
+    std::uint32_t& reads = found->second.reads;
+    if (reads != NameReads::for_ever && reads != 0) --reads;
+    drop(found->first);
+  }
+  for (const std::string& name : node_->outputs) drop(name_hash(name));
 }
 
 const Tensor& NodeLowering::floats_in(std::size_t i) const {
@@ -308,7 +378,7 @@ std::size_t NodeLowering::axis_of(std::int64_t axis, std::size_t rank) const {
 
 void NodeLowering::define(std::size_t output, Tensor tensor) {
   if (output >= node_->outputs.size() || node_->outputs[output].empty()) return;
-  tensors_[node_->outputs[output]] = std::move(tensor);
+  define(node_->outputs[output], std::move(tensor));
 }
 
 Tensor NodeLowering::ordered(const Tensor& from, Dims dims, const Order& order) {

@@ -5,18 +5,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "nodes/model/graph.hpp"
 #include "nodes/model/program.hpp"
-#include "nodes/model/shared_names.hpp"
 #include "nodes/model/tensor.hpp"
 #include "runtime/core/issue.hpp"
 
@@ -38,6 +37,11 @@ struct LoweringRefused {
 };
 
 class NodeLowering {
+  struct Named {
+    Tensor tensor;
+    std::uint32_t reads = NameReads::for_ever;  // that are left
+  };
+
  public:
   /// `weight_bytes`: of the graph's constants.
   NodeLowering(std::int64_t opset, std::size_t weight_bytes);
@@ -99,16 +103,22 @@ class NodeLowering {
   void define(std::size_t output, Tensor tensor);
 
   // --- tensors --------------------------------------------------------------------------------
-  void define(const std::string& name, Tensor tensor) { tensors_[name] = std::move(tensor); }
-  [[nodiscard]] bool defined(const std::string& name) const { return tensors_.contains(name); }
-  [[nodiscard]] const Tensor& tensor(const std::string& name) const { return tensors_.at(name); }
+  void define(const std::string& name, Tensor tensor);
+  [[nodiscard]] bool defined(const std::string& name) const {
+    return tensors_.contains(name_hash(name));
+  }
+  [[nodiscard]] const Tensor& tensor(const std::string& name) const;
+
+  /// How often each name is read. Before it is set, all are kept for ever.
+  void set_reads(NameReads reads) { reads_ = std::move(reads); }
+  /// The node at hand is done: what was read for the last time is dropped, and what is written from
+  /// now on takes its registers.
+  void drop_what_was_read();
 
   /// Names that a graph inside another one defines: at the end they are again what they were.
   class Scope {
    public:
-    explicit Scope(NodeLowering& lowering) : lowering_(lowering) {
-      lowering.last_kernel_ = nullptr;  // a turn of a loop is not the only one that reads it
-    }
+    explicit Scope(NodeLowering& lowering) : lowering_(lowering) { ++lowering.depth_; }
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
     ~Scope();
@@ -121,7 +131,7 @@ class NodeLowering {
 
    private:
     NodeLowering& lowering_;
-    std::map<std::string, std::optional<Tensor>, std::less<>> outside_;
+    std::unordered_map<std::uint64_t, std::optional<Named>> outside_;
   };
 
   // --- the program ----------------------------------------------------------------------------
@@ -130,24 +140,22 @@ class NodeLowering {
   void emit(Arguments&&... arguments) {
     auto kernel = std::make_unique<K>(std::forward<Arguments>(arguments)...);
     last_kernel_ = kernel.get();
-    last_node_ = node_;
+    last_output_ = first_output();
     program_.kernels.push_back(std::move(kernel));
   }
-  /// What more than one node reads. Before it is set, everything may be.
-  void set_shared(SharedNames shared) { shared_ = std::move(shared); }
   /// The last kernel, if it is a K that wrote the node's input `i` and nothing but this node reads
   /// that: it may be changed to compute what this node does, and is then this node's. Else null.
   template <class K>
   [[nodiscard]] K* sole_source(std::size_t i) {
-    if (!shared_ || last_kernel_ == nullptr || !has(i)) return nullptr;
-    const std::string& name = node_->inputs[i];
-    if (last_kernel_ != program_.kernels.back().get() || last_node_->outputs.empty() ||
-        last_node_->outputs.front() != name || shared_->contains(name)) {
+    if (last_kernel_ == nullptr || last_kernel_ != program_.kernels.back().get()) return nullptr;
+    if (!has(i) || name_hash(node_->inputs[i]) != last_output_) return nullptr;
+    const auto found = tensors_.find(last_output_);
+    auto* const kernel = dynamic_cast<K*>(last_kernel_);
+    if (found == tensors_.end() || found->second.reads != 1 || kernel == nullptr ||
+        !kernel->writes(found->second.tensor)) {
       return nullptr;
     }
-    auto* const kernel = dynamic_cast<K*>(last_kernel_);
-    if (kernel == nullptr || !kernel->writes(in(i))) return nullptr;
-    last_node_ = node_;
+    last_output_ = first_output();
     return kernel;
   }
   /// Registers for so many elements; how many kernels read and write is bounded by this, too.
@@ -188,9 +196,25 @@ class NodeLowering {
   void fold(const std::function<void(NodeLowering&)>& lower);
 
  private:
+  /// Of the node at hand; 0: it has none.
+  [[nodiscard]] std::uint64_t first_output() const {
+    return node_ == nullptr || node_->outputs.empty() ? 0 : name_hash(node_->outputs.front());
+  }
+  void define_hashed(std::uint64_t name, Tensor tensor);
+  void drop(std::uint64_t name);
+  void own(const Tensor& tensor);
+  void disown(const Tensor& tensor);
+  Register allocate_fresh(Element element, std::size_t count);
+
   std::int64_t opset_;
   const GraphNode* node_ = nullptr;
-  std::map<std::string, Tensor, std::less<>> tensors_;
+  std::unordered_map<std::uint64_t, Named> tensors_;  // by their names' hashes
+  std::optional<NameReads> reads_;
+  std::size_t depth_ = 0;  // of graphs in graphs
+  /// How many names stand for each element that begins there; what must stay has one more.
+  std::vector<std::uint32_t> owners_;
+  /// Registers in a row that nothing reads any more, by how many they are.
+  std::unordered_map<std::size_t, std::vector<Register>> free_;
   std::size_t weight_bytes_;
   std::size_t element_limit_;
   std::size_t register_limit_;
@@ -199,10 +223,9 @@ class NodeLowering {
   std::size_t operations_ = 0;
   std::size_t unrolled_ = 0;
   bool folding_ = false;
-  std::size_t longest_text_ = 0;  // of what is folded: kernels compare and copy whole strings
-  std::optional<SharedNames> shared_;
+  std::size_t longest_text_ = 0;   // of what is folded: kernels compare and copy whole strings
   Kernel* last_kernel_ = nullptr;  // of the program, as long as it is the last one
-  const GraphNode* last_node_ = nullptr;
+  std::uint64_t last_output_ = 0;  // of the node that it computes
   Program program_;
 };
 
