@@ -56,7 +56,8 @@ bool is_final(rd_kafka_resp_err_t code) {
 }  // namespace
 
 std::expected<void, Failure> Consumer::open(bool embedded) {
-  const std::size_t queue = split_memory(settings_.memory_budget, false).fetch;
+  const std::size_t queue =
+      split_memory(settings_.memory_budget, settings_.model_memory, false).fetch;
   const std::size_t fetch = std::clamp<std::size_t>(queue / 2, 64u << 10, 50u << 20);
   ClientConfiguration configuration{
       .type = RD_KAFKA_CONSUMER,

@@ -4,6 +4,7 @@
 
 #include "nodes/model/elementwise.hpp"
 #include "nodes/model/operators.hpp"
+#include "nodes/model/vector_kernels.hpp"
 
 namespace kaspar::nodes {
 namespace {
@@ -21,7 +22,17 @@ Tensor negative(NodeLowering& node, const Tensor& x) {
   return combine(node, Binary::Min, x, scalar(x, 0));
 }
 
-void relu(NodeLowering& node) { node.define(0, apply_unary(node, Unary::Relu, node.in(0))); }
+void relu(NodeLowering& node) {
+  if (auto* const product = node.sole_source<VectorProduct>(0)) {
+    product->rectify();
+    return node.define(0, node.in(0));
+  }
+  if (auto* const convolution = node.sole_source<VectorConvolution>(0)) {
+    convolution->rectify();
+    return node.define(0, node.in(0));
+  }
+  node.define(0, apply_unary(node, Unary::Relu, node.in(0)));
+}
 void sigmoid(NodeLowering& node) {
   node.define(0, apply_unary(node, Unary::Sigmoid, node.floats_in(0)));
 }

@@ -105,7 +105,7 @@ std::expected<std::shared_ptr<const Resource>, Issue> load_onnx(const std::strin
   }
   std::shared_ptr<const Program> program;
   if (natural) {
-    auto compiled = compile(*graph, widths);
+    auto compiled = compile_and_consume(*graph, widths);
     if (compiled) {
       program = std::make_shared<const Program>(std::move(*compiled));
     } else if (compiled.error().code != DiagnosticCode::K0401) {  // that is the `apply`'s

@@ -243,10 +243,13 @@ void array_feature_extractor(NodeLowering& node) {
       places, dims);
   if (from.known() && rows == 1 && (from.integer() || from.element == Element::String)) {
     Classes classes;
-    if (from.integer())
+    if (from.integer()) {
+      node.charge(2 * from.size());
       classes.numbers = from.ints();
-    else
+    } else {
+      node.charge_texts(from.values<std::string_view>());
       classes.names = from.values<std::string_view>();
+    }
     out.classes = std::make_shared<const Classes>(std::move(classes));
   }
   node.define(0, std::move(out));

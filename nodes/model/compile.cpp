@@ -85,7 +85,39 @@ void define_inputs(NodeLowering& lowering, const Graph& graph, std::span<const s
   for (std::size_t i = 0; i < graph.inputs.size(); ++i) {
     add_input(lowering, graph.inputs[i], widths[i], batch);
   }
-  for (const auto& [name, constant] : graph.initializers) lowering.define(name, constant);
+}
+
+void define_outputs(NodeLowering& lowering, const Graph& graph) {
+  lowering.enter(nullptr);
+  for (const GraphPort& port : graph.outputs) {
+    const Tensor& tensor = lowering.tensor(port.name);
+    const Register first = lowering.contiguous(tensor);
+    lowering.program().outputs.push_back(
+        {.name = port.name,
+         .element = tensor.element,
+         .first = first,
+         .width = tensor.size(),
+         .classes = tensor.classes == nullptr ? Classes{} : *tensor.classes});
+  }
+}
+
+/// `define_weights` puts the graph's initializers into the lowering.
+template <class DefineWeights>
+std::expected<Program, Issue> compiled(const Graph& graph, std::span<const std::size_t> widths,
+                                       InputBatch batch, DefineWeights define_weights) {
+  try {
+    NodeLowering lowering(graph.opset, graph.bytes);
+    lowering.set_reads(graph.source == nullptr ? reads_of(graph) : graph.reads);
+    define_inputs(lowering, graph, widths, batch);
+    define_weights(lowering);
+    graph.each_node([&](const GraphNode& node) { lower_node(lowering, node); });
+    define_outputs(lowering, graph);
+    return std::move(lowering.program());
+  } catch (const LoweringRefused& refused) {
+    return std::unexpected(refused.issue);
+  } catch (const GraphRefused& refused) {
+    return std::unexpected(refused.issue);
+  }
 }
 
 }  // namespace
@@ -96,46 +128,42 @@ std::vector<Issue> find_refused_nodes(const Graph& graph, std::span<const std::s
   NodeLowering lowering(graph.opset, graph.bytes);
   try {
     define_inputs(lowering, graph, widths, InputBatch::Stripped);
+    for (const auto& [name, constant] : graph.initializers) lowering.define(name, constant);
+    bool goes_on = true;
+    graph.each_node([&](const GraphNode& node) {
+      const bool follows = std::ranges::any_of(node.inputs, [&](const std::string& name) {
+        return !name.empty() && !lowering.defined(name);
+      });
+      if (!goes_on || (follows && find_operator(node.op) != nullptr)) return;
+      try {
+        lower_node(lowering, node);
+      } catch (const LoweringRefused& refused) {
+        issues.push_back(refused.issue);
+        goes_on = refused.issue.code == DiagnosticCode::K0404 && issues.size() < most;
+      }
+    });
   } catch (const LoweringRefused& refused) {
     return {refused.issue};
-  }
-  for (const GraphNode& node : graph.nodes) {
-    const bool follows = std::ranges::any_of(node.inputs, [&](const std::string& name) {
-      return !name.empty() && !lowering.defined(name);
-    });
-    if (follows && find_operator(node.op) != nullptr) continue;
-    try {
-      lower_nodes(lowering, std::span(&node, 1));
-    } catch (const LoweringRefused& refused) {
-      issues.push_back(refused.issue);
-      const bool goes_on = refused.issue.code == DiagnosticCode::K0404;
-      if (!goes_on || issues.size() == most) break;
-    }
+  } catch (const GraphRefused& refused) {
+    issues.push_back(refused.issue);
   }
   return issues;
 }
 
 std::expected<Program, Issue> compile(const Graph& graph, std::span<const std::size_t> widths,
                                       InputBatch batch) {
-  try {
-    NodeLowering lowering(graph.opset, graph.bytes);
-    define_inputs(lowering, graph, widths, batch);
-    lower_nodes(lowering, graph.nodes);
-    lowering.enter(nullptr);
-    for (const GraphPort& port : graph.outputs) {
-      const Tensor& tensor = lowering.tensor(port.name);
-      const Register first = lowering.contiguous(tensor);
-      lowering.program().outputs.push_back(
-          {.name = port.name,
-           .element = tensor.element,
-           .first = first,
-           .width = tensor.size(),
-           .classes = tensor.classes == nullptr ? Classes{} : *tensor.classes});
+  return compiled(graph, widths, batch, [&](NodeLowering& lowering) {
+    for (const auto& [name, constant] : graph.initializers) lowering.define(name, constant);
+  });
+}
+
+std::expected<Program, Issue> compile_and_consume(Graph& graph,
+                                                  std::span<const std::size_t> widths) {
+  return compiled(graph, widths, InputBatch::Stripped, [&](NodeLowering& lowering) {
+    for (auto& [name, constant] : std::exchange(graph.initializers, {})) {
+      lowering.define(name, std::move(constant));
     }
-    return std::move(lowering.program());
-  } catch (const LoweringRefused& refused) {
-    return std::unexpected(refused.issue);
-  }
+  });
 }
 
 std::size_t natural_width(const GraphPort& input) noexcept {

@@ -26,6 +26,11 @@ enum class InputBatch : std::uint8_t { Stripped, Kept };
                                                     std::span<const std::size_t> widths,
                                                     InputBatch batch = InputBatch::Stripped);
 
+/// The same, and each of the weights is let go as soon as kernels hold what they need of it: twice
+/// the weights need not fit. The graph is whole only if the issue is K0401.
+[[nodiscard]] std::expected<Program, Issue> compile_and_consume(
+    Graph& graph, std::span<const std::size_t> widths);
+
 /// Every node that `compile` would refuse by itself, in the model's order, at most 1000: those that
 /// follow from others, and nodes behind them, are left out.
 [[nodiscard]] std::vector<Issue> find_refused_nodes(const Graph& graph,

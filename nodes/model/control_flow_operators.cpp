@@ -28,10 +28,31 @@ const Graph& graph_of(const NodeLowering& node, std::string_view attribute) {
   return *found->graph;
 }
 
+constexpr std::size_t attribute_copies = 4;  // that kernels keep of what a node says
+
+/// What a turn of a loop takes beside the tensors that it makes: its nodes are lowered anew.
+void count_turn(NodeLowering& node, const Graph& graph) {
+  std::size_t names = 1 + graph.inputs.size() + graph.outputs.size() + graph.initializers.size();
+  std::size_t held = 0;
+  for (const GraphNode& inner : graph.nodes) {
+    names += 1 + inner.inputs.size() + inner.outputs.size();
+    for (const auto& [name, attribute] : inner.attributes) {
+      held += attribute.numbers.size() + 2 * attribute.integers.size() +
+              attribute.text.size() / sizeof(float);
+      if (attribute.tensor) held += attribute.tensor->size();
+      for (std::size_t i = 0; i < attribute.texts.size(); ++i) {
+        held += (sizeof(std::string) + attribute.texts[i].size()) / sizeof(float);
+      }
+    }
+  }
+  node.count_unrolled(names);
+  node.charge(attribute_copies * held);
+}
+
 /// Lowers a graph inside the one at hand, with `inputs` as its inputs; what its outputs are.
 std::vector<Tensor> lower_inner(NodeLowering& node, const Graph& graph,
                                 std::vector<Tensor> inputs) {
-  node.count_unrolled(graph.nodes.size() + 1);
+  count_turn(node, graph);
   const GraphNode* outer = node.node();
   NodeLowering::Scope scope(node);
   if (inputs.size() != graph.inputs.size()) {
@@ -48,7 +69,7 @@ std::vector<Tensor> lower_inner(NodeLowering& node, const Graph& graph,
   for (const GraphNode& inner : graph.nodes) {
     for (const std::string& name : inner.outputs) scope.hide(name);
   }
-  lower_nodes(node, graph.nodes);
+  for (const GraphNode& inner : graph.nodes) lower_node(node, inner);
   std::vector<Tensor> outputs;
   for (const GraphPort& port : graph.outputs) {
     outputs.push_back(node.tensor(port.name));

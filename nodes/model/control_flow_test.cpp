@@ -18,7 +18,8 @@ TEST_CASE("branches and loops that records would decide are refused, and loops t
        "operator `Loop` of node `Loop2_0` is not supported whose number of steps depends on the "
        "data"},
       {"loop-endless", DiagnosticCode::K0407,
-       "operator `Loop` of node `Loop0_0` would be unrolled to more than 100000 nodes"},
+       "operator `Loop` of node `Loop0_0` would be unrolled to more than 262144 nodes and "
+       "names"},
   }));
   CAPTURE(refusal.name);
   const auto model = load(fixtures + refusal.name + ".onnx");

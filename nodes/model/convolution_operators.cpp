@@ -28,10 +28,13 @@ void lower_conv(NodeLowering& node, std::int64_t groups, const Dims& kernel) {
   std::vector<T> bias(static_cast<std::size_t>(w.dims[0]), 0);
   if (node.has(2)) bias = node.in(2).values<T>();
   node.charge(2 * w.size());  // held once more, rounded up to whole blocks
+  const auto batch = static_cast<std::size_t>(x.dims[0]);
+  node.computes(batch * windows.taps.size(),
+                product(w.dims, 0, 2) * (std::is_same_v<T, float> ? 1 : 8));
   const Tensor out = node.new_tensor(pooled_dims(x, w.dims[0], windows), x.element);
   const ConvolutionLayout layout{.in = node.contiguous(x),
                                  .out = NodeLowering::first_of(out),
-                                 .batch = static_cast<std::size_t>(x.dims[0]),
+                                 .batch = batch,
                                  .groups = static_cast<std::size_t>(groups),
                                  .in_channels = static_cast<std::size_t>(w.dims[1]),
                                  .out_channels = static_cast<std::size_t>(w.dims[0] / groups),
@@ -81,6 +84,7 @@ void lower_pool(NodeLowering& node, const Tensor& from, SlidingWindows windows) 
   const Tensor out = node.new_tensor(pooled_dims(from, from.dims[1], windows), from.element);
   const Register in = node.contiguous(from);
   const std::size_t channels = product(from.dims, 0, 2);
+  node.computes(windows.taps.size(), 8 * channels);
   const std::size_t spatial = product(from.dims, 2, from.dims.size());
   if (node.op() == "MaxPool" && from.element == Element::F32) {
     node.emit<VectorMaxPool>(in, NodeLowering::first_of(out), channels, spatial,

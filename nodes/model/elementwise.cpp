@@ -148,6 +148,15 @@ std::optional<CombineFunction> vector_function(Binary op) {
   }
 }
 
+constexpr std::size_t transcendental_operations = 256;  // of all lanes, one after the other
+constexpr std::size_t power_operations = 64;            // of one lane
+constexpr std::size_t remainder_operations = 2048;      // of one lane, by glibc: bit by bit
+
+bool is_transcendental(Unary function) {
+  return function == Unary::Erf || function == Unary::Exp || function == Unary::Log ||
+         function == Unary::Sigmoid || function == Unary::Tanh;
+}
+
 /// Of floats; `like` says by its type which.
 template <class T>
 Tensor float_unary(NodeLowering& node, Unary function, const Tensor& from) {
@@ -160,6 +169,7 @@ Tensor float_unary(NodeLowering& node, Unary function, const Tensor& from) {
     }
   }
   const auto made = [&](auto f) { return map<T, T>(node, from, from.element, std::move(f)); };
+  if (is_transcendental(function)) node.computes(from.size(), transcendental_operations);
   switch (function) {
     case Unary::Abs:
       return made([](const auto& x) { return x.abs(); });
@@ -425,6 +435,8 @@ Tensor combine(NodeLowering& node, Binary op, const Tensor& left_in, const Tenso
     return with_lane_type(left.element,
                           [&]<class T>(T) { return compare<T>(node, op, left, right); });
   }
+  if (op == Binary::Pow) node.computes(left.size(), power_operations);
+  if (op == Binary::Mod || op == Binary::FMod) node.computes(left.size(), remainder_operations);
   switch (left.element) {
     case Element::F32:
       return float_binary<float>(node, op, left, right);

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -11,7 +12,9 @@
 #include <unordered_set>
 #include <vector>
 
+#include "nodes/model/name_reads.hpp"
 #include "nodes/model/tensor.hpp"
+#include "runtime/core/issue.hpp"
 
 namespace kaspar::nodes {
 
@@ -81,16 +84,41 @@ struct ModelOrigin {
   std::uint64_t outside_bytes = 0;  // of the weights beside it
 };
 
+/// Nodes that are read from their file whenever they are gone through: a million of them would take
+/// more memory than what they become. For one thread.
+class NodeSource {
+ public:
+  NodeSource() = default;
+  NodeSource(const NodeSource&) = delete;
+  NodeSource& operator=(const NodeSource&) = delete;
+  virtual ~NodeSource() = default;
+  /// In topological order. Throws GraphRefused where the file holds something else.
+  virtual void each(const std::function<void(const GraphNode&)>& with) = 0;
+};
+
+/// The issue is the file's.
+struct GraphRefused {
+  Issue issue;
+};
+
 /// A branch or a loop's turn is one, too: it reads what the graph around it defined before, and the
 /// types and dimensions of its inputs and outputs are not told.
 struct Graph {
   std::int64_t opset = 0;
   std::map<std::string, Tensor, std::less<>> initializers;  // known
   std::vector<GraphNode> nodes;                             // in topological order
+  std::shared_ptr<NodeSource> source;                       // of the nodes, where they are not held
+  NameReads reads;                                          // of a graph whose nodes are not held
   std::vector<GraphPort> inputs;                            // without initializers
   std::vector<GraphPort> outputs;
-  std::size_t bytes = 0;  // of weights
+  std::size_t bytes = 0;  // of weights, and of nodes' lists as the file has them
   ModelOrigin origin;
+
+  /// Goes through the nodes. Throws what the source throws.
+  void each_node(const std::function<void(const GraphNode&)>& with) const {
+    if (source != nullptr) return source->each(with);
+    for (const GraphNode& node : nodes) with(node);
+  }
 };
 
 }  // namespace kaspar::nodes

@@ -18,10 +18,17 @@ bool all_known(const NodeLowering& lowering, const GraphNode& node) {
   return any;
 }
 
-void lower(NodeLowering& lowering, const GraphNode& node) {
+}  // namespace
+
+void lower_node(NodeLowering& lowering, const GraphNode& node) {
   lowering.enter(&node);
   const NamedOperator* found = find_operator(node.op);
   if (found == nullptr) lowering.unsupported("");
+  std::size_t read = 1;
+  for (const std::string& name : node.inputs) {
+    if (!name.empty()) read += lowering.tensor(name).refs.size();
+  }
+  lowering.spend(read);
   if (found->folds && all_known(lowering, node)) {
     lowering.fold(found->lower);
   } else {
@@ -30,12 +37,7 @@ void lower(NodeLowering& lowering, const GraphNode& node) {
   for (const std::string& name : node.outputs) {
     if (!name.empty() && !lowering.defined(name)) lowering.unsupported("with so many outputs");
   }
-}
-
-}  // namespace
-
-void lower_nodes(NodeLowering& lowering, std::span<const GraphNode> nodes) {
-  for (const GraphNode& node : nodes) lower(lowering, node);
+  lowering.drop_what_was_read();
 }
 
 }  // namespace kaspar::nodes

@@ -9,6 +9,7 @@
 
 #include "nodes/model/elementwise.hpp"
 #include "nodes/model/operators.hpp"
+#include "nodes/model/vector_kernels.hpp"
 
 namespace kaspar::nodes {
 namespace {
@@ -44,6 +45,20 @@ void unary(NodeLowering& node) {
   node.define(0, apply_unary(node, functions.at(node.op()), node.in(0)));
 }
 
+/// The bias of a product that was just computed, as most exporters write it: it begins with it.
+bool adds_bias(NodeLowering& node, std::size_t to, std::size_t bias) {
+  const Tensor& row = node.in(bias);
+  const Tensor& sums = node.in(to);
+  if (!row.known() || row.element != Element::F32 || sums.dims.empty()) return false;
+  const bool fits = !row.dims.empty() && row.dims.back() == sums.dims.back() &&
+                    row.size() == static_cast<std::size_t>(sums.dims.back()) &&
+                    node.broadcast(sums.dims, row.dims) == sums.dims;
+  auto* const product = fits ? node.sole_source<VectorProduct>(to) : nullptr;
+  if (product == nullptr || !product->add_bias(row.floats())) return false;
+  node.define(0, sums);
+  return true;
+}
+
 void binary(NodeLowering& node) {
   static const std::map<std::string_view, Binary> functions{
       {"Add", Binary::Add},         {"And", Binary::And},
@@ -53,6 +68,7 @@ void binary(NodeLowering& node) {
       {"Mul", Binary::Mul},         {"Or", Binary::Or},
       {"Sub", Binary::Sub},         {"Xor", Binary::Xor},
   };
+  if (node.op() == "Add" && (adds_bias(node, 0, 1) || adds_bias(node, 1, 0))) return;
   Tensor right = node.in(1);
   if (node.opset() < 7 && node.integer("broadcast", 0) != 0) {
     node.unsupported("with `broadcast`, of operators before version 7");
@@ -84,6 +100,7 @@ void mod(NodeLowering& node) {
 void power(NodeLowering& node) {
   const Tensor& base = node.in(0);
   Tensor exponent = node.in(1);
+  node.charge(exponent.known() ? 2 * exponent.size() : 0);
   const Tensor real = exponent.known() ? converted(exponent, Element::F64) : Tensor{};
   const bool square = real.known() && is_float(base.element) &&
                       std::ranges::all_of(real.values<double>(), [](double e) { return e == 2; }) &&

@@ -81,8 +81,11 @@ Tensor multiply(NodeLowering& node, const Tensor& left, const Tensor& right, Dim
   const std::size_t rows = depth == 0 ? 0 : left.size() / depth;
   if (depth == 0) node.unsupported("over no elements");
   node.charge(depth * (columns + dense_block));  // once more for each node that uses them
+  // Doubles and computed matrices go through all lanes, constant ones column by column.
+  const bool fast = left.element == Element::F32 && right.known();
+  node.computes(rows * depth, fast ? columns / 8 + 1 : 8 * columns);
   Tensor out = node.new_tensor(std::move(dims), left.element);
-  if (left.element == Element::F32 && right.known()) {
+  if (fast) {
     node.emit<VectorProduct>(node.contiguous(left), NodeLowering::first_of(out), rows, depth,
                              right.floats(), bias);
     return out;

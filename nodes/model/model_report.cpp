@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <random>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -22,12 +23,12 @@ constexpr std::chrono::milliseconds enough{60};
 std::uint64_t parameters_of(const Graph& graph) {
   std::uint64_t count = 0;
   for (const auto& [name, tensor] : graph.initializers) count += tensor.size();
-  for (const GraphNode& node : graph.nodes) {
+  graph.each_node([&](const GraphNode& node) {
     for (const auto& [name, attribute] : node.attributes) {
       count += attribute.numbers.size();
       if (attribute.tensor) count += attribute.tensor->size();
     }
-  }
+  });
   return count;
 }
 
@@ -97,22 +98,30 @@ class Measurement {
   std::size_t row_ = 0;
 };
 
-void run_model(const Graph& graph, std::size_t memory_budget, ModelReport& report) {
+/// Every node that is refused. The file is read anew: what was compiled is not whole.
+std::vector<Issue> refused_nodes(const std::string& path, std::size_t memory_budget,
+                                 std::span<const std::size_t> widths) {
+  const auto graph = read_onnx(path, memory_budget, UnknownOperators::Kept);
+  return graph ? find_refused_nodes(*graph, widths) : std::vector{graph.error()};
+}
+
+void run_model(const std::string& path, Graph& graph, std::size_t memory_budget,
+               ModelReport& report) {
   std::vector<std::size_t> widths;
   for (const GraphPort& input : graph.inputs) widths.push_back(natural_width(input));
   if (std::ranges::count(widths, 0U) != 0) {  // an `apply` says how wide they are
-    for (const GraphNode& node : graph.nodes) {
-      if (find_operator(node.op) != nullptr || report.problems.size() == 1000) continue;
+    graph.each_node([&](const GraphNode& node) {
+      if (find_operator(node.op) != nullptr || report.problems.size() == 1000) return;
       report.problems.push_back({.code = DiagnosticCode::K0404,
                                  .place = {.name = node.name},
                                  .message = unsupported_text(node),
                                  .help = unsupported_help});
-    }
+    });
     return;
   }
-  const auto program = compile(graph, widths);
+  const auto program = compile_and_consume(graph, widths);
   if (!program) {
-    report.problems = find_refused_nodes(graph, widths);
+    report.problems = refused_nodes(path, memory_budget, widths);
     if (report.problems.empty()) report.problems.push_back(program.error());
     return;
   }
@@ -133,7 +142,7 @@ void run_model(const Graph& graph, std::size_t memory_budget, ModelReport& repor
 
 ModelReport describe_model(const std::string& path, std::size_t memory_budget) {
   ModelReport report;
-  const auto graph = read_onnx(path, memory_budget, UnknownOperators::Kept);
+  auto graph = read_onnx(path, memory_budget, UnknownOperators::Kept);
   if (!graph) {
     report.problems.push_back(graph.error());
     return report;
@@ -141,10 +150,14 @@ ModelReport describe_model(const std::string& path, std::size_t memory_budget) {
   report.origin = graph->origin;
   report.inputs = graph->inputs;
   report.outputs = graph->outputs;
-  for (const GraphNode& node : graph->nodes) ++report.operators[node.op];
-  report.parameters = parameters_of(*graph);
   report.weight_bytes = graph->bytes;
-  run_model(*graph, memory_budget, report);
+  try {
+    graph->each_node([&](const GraphNode& node) { ++report.operators[node.op]; });
+    report.parameters = parameters_of(*graph);
+    run_model(path, *graph, memory_budget, report);
+  } catch (const GraphRefused& refused) {
+    report.problems = {refused.issue};
+  }
   return report;
 }
 

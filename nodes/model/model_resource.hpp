@@ -72,7 +72,9 @@ class AppliedModel final : public Resource {
   bool has_index = false;
   bool has_score = false;
 
-  [[nodiscard]] std::size_t memory() const noexcept override { return program->memory_bytes(); }
+  [[nodiscard]] std::size_t memory_per_thread() const noexcept override {
+    return program->memory_bytes();
+  }
   [[nodiscard]] std::vector<std::string> remarks() const override { return program->remarks; }
 };
 

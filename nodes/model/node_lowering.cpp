@@ -12,6 +12,22 @@
 namespace kaspar::nodes {
 namespace {
 
+/// A folded element takes all lanes of a register, which are filled, computed and read.
+constexpr std::size_t register_operations = 16;
+constexpr std::size_t fold_operations = 2048;  // of a node, whatever it computes
+constexpr std::size_t text_bytes_together = 8;
+
+/// So many elements one behind the other.
+Tensor placed_at(Register first, std::size_t count, Dims dims, Element element) {
+  Tensor out{.dims = std::move(dims), .element = element};
+  out.refs.resize(count);
+  for (Register& ref : out.refs) {
+    ref = first;
+    first += registers_for(element);
+  }
+  return out;
+}
+
 /// out[i] = from[i]
 class MoveKernel final : public Kernel {
  public:
@@ -66,7 +82,8 @@ NodeLowering::NodeLowering(std::int64_t opset, std::size_t weight_bytes)
     : opset_(opset),
       weight_bytes_(weight_bytes),
       element_limit_(most_elements + weight_bytes),
-      register_limit_(most_registers) {}
+      register_limit_(most_registers),
+      operation_limit_(most_operations + weight_bytes) {}
 
 void NodeLowering::charge(std::size_t elements) {
   if (elements > element_limit_ - elements_) {
@@ -75,20 +92,42 @@ void NodeLowering::charge(std::size_t elements) {
   elements_ += elements;
 }
 
-void NodeLowering::count_unrolled(std::size_t nodes) {
-  if (nodes > most_unrolled - unrolled_) {
+void NodeLowering::charge_texts(std::span<const std::string> texts) {
+  std::size_t bytes = 0;
+  for (const std::string& text : texts) bytes += sizeof(std::string) + text.size();
+  charge(bytes / sizeof(float));
+}
+
+void NodeLowering::spend(std::size_t count, std::size_t each) {
+  const std::size_t left = operation_limit_ - operations_;
+  if (each != 0 && count > left / each) {
     refuse(DiagnosticCode::K0407,
-           fmt::format("operator `{}` of node `{}` would be unrolled to more than {} nodes", op(),
-                       node_->name, most_unrolled),
+           node_ == nullptr
+               ? "the model takes too much computing before it can run"
+               : fmt::format("the model takes too much computing before it can run, at node `{}` "
+                             "(`{}`)",
+                             node_->name, node_->op),
+           "fold its constants where it is exported, and export it for shorter sequences");
+  }
+  operations_ += count * each;
+}
+
+void NodeLowering::count_unrolled(std::size_t nodes_and_names) {
+  if (nodes_and_names > most_unrolled - unrolled_) {
+    refuse(DiagnosticCode::K0407,
+           fmt::format("operator `{}` of node `{}` would be unrolled to more than {} "
+                       "nodes and names",
+                       op(), node_->name, most_unrolled),
            "export it for shorter sequences, or with a layer that is an operator of its own");
   }
-  unrolled_ += nodes;
+  unrolled_ += nodes_and_names;
 }
 
 NodeLowering::Scope::~Scope() {
-  for (auto& [name, tensor] : outside_) {
-    if (tensor) {
-      lowering_.tensors_[name] = std::move(*tensor);
+  --lowering_.depth_;
+  for (auto& [name, named] : outside_) {
+    if (named) {
+      lowering_.tensors_[name] = std::move(*named);
     } else {
       lowering_.tensors_.erase(name);
     }
@@ -96,11 +135,12 @@ NodeLowering::Scope::~Scope() {
 }
 
 void NodeLowering::Scope::hide(const std::string& name) {
-  if (outside_.contains(name)) return;
-  const auto found = lowering_.tensors_.find(name);
-  if (found != lowering_.tensors_.end()) lowering_.charge(found->second.refs.size());
-  outside_.emplace(name,
-                   found == lowering_.tensors_.end() ? std::nullopt : std::optional(found->second));
+  const std::uint64_t hash = name_hash(name);
+  if (outside_.contains(hash)) return;
+  const auto found = lowering_.tensors_.find(hash);
+  const bool hides = found != lowering_.tensors_.end();
+  if (hides) lowering_.charge(found->second.tensor.refs.size());
+  outside_.emplace(hash, hides ? std::optional(found->second) : std::nullopt);
 }
 
 std::size_t NodeLowering::checked_size(const Dims& dims) {
@@ -121,31 +161,36 @@ std::size_t NodeLowering::checked_size(const Dims& dims) {
 }
 
 Register NodeLowering::allocate(Element element, std::size_t count) {
+  const auto found = free_.find(count * registers_for(element));
+  if (found == free_.end() || found->second.empty()) return allocate_fresh(element, count);
+  const Register first = found->second.back();
+  found->second.pop_back();
+  return first;
+}
+
+Register NodeLowering::allocate_fresh(Element element, std::size_t count) {
   const std::size_t each = registers_for(element);
   if (count > (register_limit_ - std::min(register_limit_, program_.registers)) / each) {
     too_large("needs too much memory to run");
   }
+  computes(count, each * register_operations + longest_text_ / text_bytes_together);
   const auto first = static_cast<Register>(program_.registers);
   program_.registers += count * each;
   return first;
 }
 
 Tensor NodeLowering::new_tensor(Dims dims, Element element) {
-  Tensor out{.dims = std::move(dims), .element = element};
-  const std::size_t count = checked_size(out.dims);
-  Register next = allocate(element, count);
-  out.refs.resize(count);
-  for (Register& ref : out.refs) {
-    ref = next;
-    next += registers_for(element);
-  }
-  return out;
+  const std::size_t count = checked_size(dims);
+  return placed_at(allocate(element, count), count, std::move(dims), element);
 }
 
 Tensor NodeLowering::in_registers(const Tensor& tensor) {
   if (!tensor.known()) return tensor;
-  Tensor out = new_tensor(tensor.dims, tensor.element);
+  // Registers that no kernel ever wrote: what is set once has to stay.
+  const std::size_t count = checked_size(tensor.dims);
+  Tensor out = placed_at(allocate_fresh(tensor.element, count), count, tensor.dims, tensor.element);
   out.classes = tensor.classes;
+  own(out);
   if (!out.refs.empty()) program_.constants.emplace_back(out.refs.front(), tensor);
   return out;
 }
@@ -179,44 +224,110 @@ std::int32_t NodeLowering::failure(std::string message) {
 
 void NodeLowering::fold(const std::function<void(NodeLowering&)>& lower) {
   NodeLowering once(opset_, weight_bytes_);
+  once.folding_ = true;
   once.elements_ = elements_;
+  once.operations_ = operations_;
   once.register_limit_ = std::min(most_registers, most_folded_registers + weight_bytes_ / 2);
   once.node_ = node_;
   for (std::size_t i = 0; i < node_->inputs.size(); ++i) {
-    if (has(i)) once.tensors_.try_emplace(node_->inputs[i], in(i));
+    if (!has(i)) continue;
+    once.tensors_.try_emplace(name_hash(node_->inputs[i]), Named{in(i)});
+    if (in(i).element != Element::String) continue;
+    for (const std::string& text : in(i).values<std::string_view>()) {
+      once.longest_text_ = std::max(once.longest_text_, text.size());
+    }
+    once.spend(in(i).size());
   }
   // One input in registers makes the others follow; what must be known, such as weights, is.
-  if (has(0)) once.tensors_[node_->inputs[0]] = once.in_registers(in(0));
+  if (has(0)) once.tensors_[name_hash(node_->inputs[0])] = {once.in_registers(in(0))};
+  once.spend(fold_operations);
   lower(once);
   const ProgramMemory memory = once.program_.make_memory();
-  once.program_.run(memory.lanes());
+  once.program_.run(memory.lanes(1));
   if (const std::int32_t failed = memory.lanes().failure(0); failed != 0) {
     damaged(once.program_.failures[static_cast<std::size_t>(failed) - 1]);
   }
   elements_ = once.elements_;
+  operations_ = once.operations_;
   for (const std::string& name : node_->outputs) {
-    const auto made = once.tensors_.find(name);
+    const auto made = once.tensors_.find(name_hash(name));
     if (name.empty() || made == once.tensors_.end()) continue;
-    Tensor& tensor = made->second;
+    Tensor& tensor = made->second.tensor;
     if (!tensor.known()) {
       with_lane_type(tensor.element, [&]<class T>(T) {
         using Held = std::conditional_t<std::is_same_v<T, std::string_view>, std::string, T>;
         std::vector<Held> values;
         values.reserve(tensor.refs.size());
         for (const Register ref : tensor.refs) {
-          values.push_back(Held(memory.lanes().lanes_at<T>(ref)[0]));
+          const T& value = memory.lanes().lanes_at<T>(ref)[0];
+          if constexpr (std::is_same_v<T, std::string_view>) charge(value.size() / sizeof(float));
+          values.push_back(Held(value));
         }
         tensor.held = std::make_shared<const Values>(std::move(values));
       });
       tensor.refs.clear();
     }
-    tensors_[name] = std::move(tensor);
+    define(name, std::move(tensor));
   }
 }
 
 const Tensor& NodeLowering::in(std::size_t i) const {
   if (!has(i)) damaged(fmt::format("its input {} is missing", i));
-  return tensors_.at(node_->inputs[i]);
+  return tensor(node_->inputs[i]);
+}
+
+const Tensor& NodeLowering::tensor(const std::string& name) const {
+  const auto found = tensors_.find(name_hash(name));
+  if (found == tensors_.end()) damaged(fmt::format("nothing before it defines `{}`", name));
+  return found->second.tensor;
+}
+
+void NodeLowering::define(const std::string& name, Tensor tensor) {
+  define_hashed(name_hash(name), std::move(tensor));
+}
+
+void NodeLowering::define_hashed(std::uint64_t name, Tensor tensor) {
+  own(tensor);
+  const bool counted = reads_ && depth_ == 0;
+  tensors_[name] = {std::move(tensor), counted ? reads_->of(name) : NameReads::for_ever};
+}
+
+void NodeLowering::own(const Tensor& tensor) {
+  if (!reads_) return;
+  owners_.resize(program_.registers);
+  for (const Register ref : tensor.refs) ++owners_[ref];
+}
+
+void NodeLowering::disown(const Tensor& tensor) {
+  const Register each = registers_for(tensor.element);
+  bool in_a_row = true;
+  bool left = true;
+  for (std::size_t i = 0; i < tensor.refs.size(); ++i) {
+    left = --owners_[tensor.refs[i]] == 0 && left;
+    in_a_row = in_a_row && tensor.refs[i] == tensor.refs[0] + i * each;
+  }
+  if (left && in_a_row && !tensor.refs.empty()) {
+    free_[tensor.refs.size() * each].push_back(tensor.refs[0]);
+  }
+}
+
+void NodeLowering::drop(std::uint64_t name) {
+  const auto found = tensors_.find(name);
+  if (found == tensors_.end() || found->second.reads != 0) return;
+  disown(found->second.tensor);
+  tensors_.erase(found);
+}
+
+void NodeLowering::drop_what_was_read() {
+  if (!reads_ || depth_ != 0) return;
+  for (const std::string& name : node_->inputs) {
+    const auto found = tensors_.find(name_hash(name));
+    if (name.empty() || found == tensors_.end()) continue;
+    std::uint32_t& reads = found->second.reads;
+    if (reads != NameReads::for_ever && reads != 0) --reads;
+    drop(found->first);
+  }
+  for (const std::string& name : node_->outputs) drop(name_hash(name));
 }
 
 const Tensor& NodeLowering::floats_in(std::size_t i) const {
@@ -267,7 +378,7 @@ std::size_t NodeLowering::axis_of(std::int64_t axis, std::size_t rank) const {
 
 void NodeLowering::define(std::size_t output, Tensor tensor) {
   if (output >= node_->outputs.size() || node_->outputs[output].empty()) return;
-  tensors_[node_->outputs[output]] = std::move(tensor);
+  define(node_->outputs[output], std::move(tensor));
 }
 
 Tensor NodeLowering::ordered(const Tensor& from, Dims dims, const Order& order) {
@@ -281,6 +392,11 @@ Tensor NodeLowering::ordered(const Tensor& from, Dims dims, const Order& order) 
       [&](const auto& values) {
         std::remove_cvref_t<decltype(values)> placed;
         charge(order.size() * (sizeof(placed[0]) / sizeof(float) - 1));  // one each is charged
+        if constexpr (std::is_same_v<decltype(placed), std::vector<std::string>>) {
+          std::size_t bytes = 0;
+          for (const std::uint32_t i : order) bytes += values[i].size();
+          charge(bytes / sizeof(float));
+        }
         placed.reserve(order.size());
         for (const std::uint32_t i : order) placed.push_back(values[i]);
         to.held = std::make_shared<const Values>(std::move(placed));

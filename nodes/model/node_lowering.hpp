@@ -5,11 +5,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -22,10 +23,13 @@ namespace kaspar::nodes {
 
 /// Of 4 bytes, made by all nodes together; a model may make four times its weights besides.
 inline constexpr std::size_t most_elements = std::size_t{1} << 24;
-inline constexpr std::size_t most_unrolled = 100'000;                // nodes of branches and loops
+/// Nodes of branches and loops, and what these name.
+inline constexpr std::size_t most_unrolled = std::size_t{1} << 18;
 inline constexpr std::size_t most_registers = std::size_t{1} << 22;  // of 64 bytes
 /// To compute one node of constants; besides as many as its weights may need.
 inline constexpr std::size_t most_folded_registers = std::size_t{1} << 20;
+/// Of a nanosecond or so each, to compile the model; besides one for each byte of its weights.
+inline constexpr std::size_t most_operations = std::size_t{1} << 28;
 
 /// Thrown by what refuses; `compile` returns the issue.
 struct LoweringRefused {
@@ -33,6 +37,11 @@ struct LoweringRefused {
 };
 
 class NodeLowering {
+  struct Named {
+    Tensor tensor;
+    std::uint32_t reads = NameReads::for_ever;  // that are left
+  };
+
  public:
   /// `weight_bytes`: of the graph's constants.
   NodeLowering(std::int64_t opset, std::size_t weight_bytes);
@@ -47,8 +56,20 @@ class NodeLowering {
   [[noreturn]] void too_large(std::string_view what) const;
   /// Counts elements of 4 bytes, or as much work, against the limit: K0407.
   void charge(std::size_t elements);
-  /// Counts nodes of branches and loops against `most_unrolled`: K0407.
-  void count_unrolled(std::size_t nodes);
+  void charge(std::size_t count, std::size_t each) {
+    charge(each != 0 && count > element_limit_ / each ? element_limit_ + 1 : count * each);
+  }
+  /// The same for strings, by what a copy of them takes.
+  void charge_texts(std::span<const std::string> texts);
+  /// Counts work that takes no memory, `each` for `count`, against `most_operations`: K0407.
+  void spend(std::size_t count, std::size_t each = 1);
+  /// What a kernel takes for one record, beyond going over its elements once: work if it is run
+  /// while the model is compiled, to fold constants.
+  void computes(std::size_t count, std::size_t each = 1) {
+    if (folding_) spend(count, each);
+  }
+  /// Counts nodes of branches and loops, and the names in them, against `most_unrolled`: K0407.
+  void count_unrolled(std::size_t nodes_and_names);
   [[nodiscard]] std::size_t element_limit() const { return element_limit_; }
   /// How many elements a shape has, which are charged.
   std::size_t checked_size(const Dims& dims);
@@ -82,14 +103,22 @@ class NodeLowering {
   void define(std::size_t output, Tensor tensor);
 
   // --- tensors --------------------------------------------------------------------------------
-  void define(const std::string& name, Tensor tensor) { tensors_[name] = std::move(tensor); }
-  [[nodiscard]] bool defined(const std::string& name) const { return tensors_.contains(name); }
-  [[nodiscard]] const Tensor& tensor(const std::string& name) const { return tensors_.at(name); }
+  void define(const std::string& name, Tensor tensor);
+  [[nodiscard]] bool defined(const std::string& name) const {
+    return tensors_.contains(name_hash(name));
+  }
+  [[nodiscard]] const Tensor& tensor(const std::string& name) const;
+
+  /// How often each name is read. Before it is set, all are kept for ever.
+  void set_reads(NameReads reads) { reads_ = std::move(reads); }
+  /// The node at hand is done: what was read for the last time is dropped, and what is written from
+  /// now on takes its registers.
+  void drop_what_was_read();
 
   /// Names that a graph inside another one defines: at the end they are again what they were.
   class Scope {
    public:
-    explicit Scope(NodeLowering& lowering) : lowering_(lowering) {}
+    explicit Scope(NodeLowering& lowering) : lowering_(lowering) { ++lowering.depth_; }
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
     ~Scope();
@@ -102,14 +131,32 @@ class NodeLowering {
 
    private:
     NodeLowering& lowering_;
-    std::map<std::string, std::optional<Tensor>, std::less<>> outside_;
+    std::unordered_map<std::uint64_t, std::optional<Named>> outside_;
   };
 
   // --- the program ----------------------------------------------------------------------------
   [[nodiscard]] Program& program() { return program_; }
   template <class K, class... Arguments>
   void emit(Arguments&&... arguments) {
-    program_.kernels.push_back(std::make_unique<const K>(std::forward<Arguments>(arguments)...));
+    auto kernel = std::make_unique<K>(std::forward<Arguments>(arguments)...);
+    last_kernel_ = kernel.get();
+    last_output_ = first_output();
+    program_.kernels.push_back(std::move(kernel));
+  }
+  /// The last kernel, if it is a K that wrote the node's input `i` and nothing but this node reads
+  /// that: it may be changed to compute what this node does, and is then this node's. Else null.
+  template <class K>
+  [[nodiscard]] K* sole_source(std::size_t i) {
+    if (last_kernel_ == nullptr || last_kernel_ != program_.kernels.back().get()) return nullptr;
+    if (!has(i) || name_hash(node_->inputs[i]) != last_output_) return nullptr;
+    const auto found = tensors_.find(last_output_);
+    auto* const kernel = dynamic_cast<K*>(last_kernel_);
+    if (found == tensors_.end() || found->second.reads != 1 || kernel == nullptr ||
+        !kernel->writes(found->second.tensor)) {
+      return nullptr;
+    }
+    last_output_ = first_output();
+    return kernel;
   }
   /// Registers for so many elements; how many kernels read and write is bounded by this, too.
   Register allocate(Element element, std::size_t count);
@@ -149,14 +196,36 @@ class NodeLowering {
   void fold(const std::function<void(NodeLowering&)>& lower);
 
  private:
+  /// Of the node at hand; 0: it has none.
+  [[nodiscard]] std::uint64_t first_output() const {
+    return node_ == nullptr || node_->outputs.empty() ? 0 : name_hash(node_->outputs.front());
+  }
+  void define_hashed(std::uint64_t name, Tensor tensor);
+  void drop(std::uint64_t name);
+  void own(const Tensor& tensor);
+  void disown(const Tensor& tensor);
+  Register allocate_fresh(Element element, std::size_t count);
+
   std::int64_t opset_;
   const GraphNode* node_ = nullptr;
-  std::map<std::string, Tensor, std::less<>> tensors_;
+  std::unordered_map<std::uint64_t, Named> tensors_;  // by their names' hashes
+  std::optional<NameReads> reads_;
+  std::size_t depth_ = 0;  // of graphs in graphs
+  /// How many names stand for each element that begins there; what must stay has one more.
+  std::vector<std::uint32_t> owners_;
+  /// Registers in a row that nothing reads any more, by how many they are.
+  std::unordered_map<std::size_t, std::vector<Register>> free_;
   std::size_t weight_bytes_;
   std::size_t element_limit_;
   std::size_t register_limit_;
   std::size_t elements_ = 0;
+  std::size_t operation_limit_;
+  std::size_t operations_ = 0;
   std::size_t unrolled_ = 0;
+  bool folding_ = false;
+  std::size_t longest_text_ = 0;   // of what is folded: kernels compare and copy whole strings
+  Kernel* last_kernel_ = nullptr;  // of the program, as long as it is the last one
+  std::uint64_t last_output_ = 0;  // of the node that it computes
   Program program_;
 };
 

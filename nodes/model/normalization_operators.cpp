@@ -76,6 +76,7 @@ Tensor softmax_over(NodeLowering& node, const Tensor& from, std::size_t first, s
                                           .inner = product(from.dims, last, rank)});
     return out;
   }
+  node.computes(from.size(), 256);
   with_lane_type(from.element, [&]<class T>(T) {
     if constexpr (std::is_floating_point_v<T>) {
       node.emit<SoftmaxKernel<T>>(node.contiguous(from), NodeLowering::first_of(out),
@@ -107,6 +108,7 @@ void batch_normalization(NodeLowering& node) {
     const Tensor& given = node.in(i + 1);
     if (!given.known() || !is_float(given.element)) node.unsupported("with computed statistics");
     if (given.dims != Dims{x.dims[1]}) node.damaged("statistics that do not fit");
+    node.charge(given.size());
     statistics[i] = converted(given, Element::F64).values<double>();
   }
   const auto& [scale, bias, mean, variance] = statistics;

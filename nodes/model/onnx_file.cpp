@@ -7,6 +7,8 @@
 #include <bit>
 #include <cctype>
 #include <cstring>
+#include <functional>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <unordered_set>
@@ -15,6 +17,7 @@
 
 #include "nodes/model/file_bytes.hpp"
 #include "nodes/model/memory_meter.hpp"
+#include "nodes/model/name_set.hpp"
 #include "nodes/model/onnx_wire.hpp"
 #include "nodes/model/operators.hpp"
 #include "nodes/model/weight_reader.hpp"
@@ -35,6 +38,17 @@ constexpr std::string_view ml_domain = "ai.onnx.ml";
 
 FileRefused damaged() { return {"it is damaged or no ONNX file"}; }
 
+Issue file_issue(const std::string& path, const FileRefused& refused) {
+  Issue issue;
+  issue.code = refused.code;
+  issue.place.part = IssuePlace::Part::File;
+  issue.message = refused.code == DiagnosticCode::K0404
+                      ? refused.reason
+                      : fmt::format("cannot use model `{}`: {}", path, refused.reason);
+  issue.help = refused.help;
+  return issue;
+}
+
 std::string type_name(std::int32_t data_type) {
   std::string name = onnx::TensorProto::DataType_Name(data_type);
   if (name.empty()) return fmt::format("data type {}", data_type);
@@ -53,15 +67,16 @@ struct GraphParts {
   std::uint64_t nodes = 0;
 };
 
-class Reader {
+class Reader final : public NodeSource {
  public:
   Reader(const std::string& path, std::uint64_t budget, UnknownOperators unknown)
-      : file_(path),
+      : path_(path),
+        file_(path),
         unknown_(unknown),
         weights_memory_(std::min(budget, largest_model)),
-        // A node takes some 250 bytes; of 40 MB of hostile ones no more than that is made.
+        // Of 40 MB of hostile nodes no more than that is made.
         structure_memory_((std::uint64_t{64} << 20) + 6 * file_.size()),
-        weights_(path, file_, weights_memory_) {
+        weights_(path_, file_, weights_memory_) {
     if (file_.size() > std::min(budget, largest_model)) {
       throw FileRefused{
           .reason = fmt::format("it has {}, and may take {}", bytes_text(file_.size()),
@@ -81,21 +96,45 @@ class Reader {
     read_ports(parts, graph);
     check_nodes(parts, graph);
     read_initializers(parts, graph);
-    graph.nodes.reserve(parts.nodes);
-    for (const ByteRange& part : parts.graphs) {
-      WireReader wire(file_, part);
-      for (WireField field; wire.next(field);) {
-        if (field.holds(onnx::GraphProto::kNodeFieldNumber)) {
-          graph.nodes.push_back(read_node(field.bytes));
-        }
-      }
-    }
-    graph.bytes = weights_memory_.taken() + list_bytes_;
+    graphs_ = parts.graphs;
+    structure_before_nodes_ = structure_memory_;
+    weights_before_nodes_ = weights_memory_;
+    graph.reads = std::exchange(reads_, {});
+    graph.bytes = weights_memory_.taken() + attribute_bytes_;
     graph.origin.outside_bytes = weights_.outside_bytes();
     return graph;
   }
 
+  void each(const std::function<void(const GraphNode&)>& with) override {
+    // What nodes hold is theirs only as long as they are at hand; their weights may stay.
+    structure_memory_ = structure_before_nodes_;
+    weights_memory_ = weights_before_nodes_;
+    for (const ByteRange& part : graphs_) {
+      WireReader wire(file_, part);
+      for (WireField field; next(wire, field);) {
+        if (!field.holds(onnx::GraphProto::kNodeFieldNumber)) continue;
+        with(node_at(field.bytes));
+        structure_memory_ = structure_before_nodes_;
+      }
+    }
+  }
+
  private:
+  bool next(WireReader& wire, WireField& field) const {
+    try {
+      return wire.next(field);
+    } catch (const FileRefused& refused) {
+      throw GraphRefused{file_issue(path_, refused)};
+    }
+  }
+  GraphNode node_at(ByteRange message) {
+    try {
+      return read_node(message);
+    } catch (const FileRefused& refused) {
+      throw GraphRefused{file_issue(path_, refused)};
+    }
+  }
+
   // --- the file as a whole ----------------------------------------------------------------------
 
   GraphParts read_model(Graph& graph) {
@@ -157,15 +196,16 @@ class Reader {
 
   // --- names and operators, before anything is made ----------------------------------------------
 
-  /// Names are compared by hashes of 64 bits: a million of them take 40 MB so.
+  /// Names are compared by hashes of 64 bits.
   void define(std::string_view name) {
-    if (!known_.insert(std::hash<std::string_view>{}(name)).second) {
+    if (!known_.insert(name_hash(name))) {
       throw FileRefused{fmt::format("it defines `{}` twice", name)};
     }
     if (known_.size() > most_names) throw FileRefused{"it defines too many names"};
   }
   [[nodiscard]] bool defined(std::string_view name) const {
-    return known_.contains(std::hash<std::string_view>{}(name));
+    const std::uint64_t hash = name_hash(name);
+    return known_.contains(hash) || known_inside_.contains(hash);
   }
 
   void read_ports(const GraphParts& parts, Graph& graph) {
@@ -230,6 +270,7 @@ class Reader {
     using Proto = onnx::NodeProto;
     GraphNode node;
     std::string domain;
+    std::uint64_t attributes = 0;
     WireReader wire(file_, message);
     for (WireField field; wire.next(field);) {
       if (field.type != WireType::Bytes) continue;
@@ -252,6 +293,9 @@ class Reader {
         case Proto::kDomainFieldNumber:
           domain = short_text(field.bytes);
           break;
+        case Proto::kAttributeFieldNumber:
+          attributes += field.bytes.size();
+          break;
         default:
           break;
       }
@@ -261,6 +305,7 @@ class Reader {
       throw FileRefused{fmt::format("its node `{}` names no operator", node.name)};
     }
     if (!domain.empty() && domain != "ai.onnx") node.op = domain + "." + node.op;
+    outline_bytes_ = attributes;
     return node;
   }
 
@@ -273,10 +318,18 @@ class Reader {
   void check_node(ByteRange message, Domains& used, std::vector<std::uint64_t>* inside,
                   std::size_t depth) {
     const GraphNode node = read_outline(message);
+    attribute_bytes_ += outline_bytes_;
     for (const std::string& name : node.inputs) {
-      if (name.empty() || defined(name)) continue;
-      throw FileRefused{
-          fmt::format("node `{}` reads `{}`, which nothing before it defines", node.name, name)};
+      if (name.empty()) continue;
+      if (!defined(name)) {
+        throw FileRefused{
+            fmt::format("node `{}` reads `{}`, which nothing before it defines", node.name, name)};
+      }
+      if (inside == nullptr) {
+        reads_.add(name);
+      } else {
+        reads_.add_for_ever(name);
+      }
     }
     for (const ByteRange& inner : inner_graphs(message, node)) check_inner(inner, used, depth + 1);
     for (const std::string& name : node.outputs) {
@@ -297,9 +350,9 @@ class Reader {
   }
 
   void define_inside(std::string_view name, std::vector<std::uint64_t>& inside) {
-    const std::uint64_t hash = std::hash<std::string_view>{}(name);
-    if (known_.insert(hash).second) inside.push_back(hash);
-    if (known_.size() > most_names) throw FileRefused{"it defines too many names"};
+    const std::uint64_t hash = name_hash(name);
+    if (!known_.contains(hash) && known_inside_.insert(hash).second) inside.push_back(hash);
+    if (known_inside_.size() > most_names) throw FileRefused{"it defines too many names"};
   }
 
   static bool has_graphs(const GraphNode& node) {
@@ -345,8 +398,9 @@ class Reader {
       if (!defined(name)) {
         throw FileRefused{fmt::format("nothing defines the output `{}` of a graph in it", name)};
       }
+      reads_.add_for_ever(name);
     }
-    for (const std::uint64_t hash : inside) known_.erase(hash);
+    for (const std::uint64_t hash : inside) known_inside_.erase(hash);
   }
 
   std::string port_name(ByteRange message) {
@@ -372,7 +426,9 @@ class Reader {
       if (!defined(output.name)) {
         throw FileRefused{fmt::format("nothing defines its output `{}`", output.name)};
       }
+      reads_.add_for_ever(output.name);
     }
+    reads_.sum_up();
     // Models of trees alone may name the version of ai.onnx.ml only.
     if (used.own) check_version(graph, "ai.onnx", oldest_opset, newest_opset);
     if (used.ml) check_version(graph, std::string(ml_domain), 1, newest_ml_opset);
@@ -449,11 +505,7 @@ class Reader {
     using Proto = onnx::AttributeProto;
     std::string name;
     Attribute to;
-    std::uint64_t taken = 0;
-    const auto take = [&](std::uint64_t bytes) {
-      structure_memory_.take(bytes);
-      taken += bytes;
-    };
+    const auto take = [&](std::uint64_t bytes) { structure_memory_.take(bytes); };
     take(sizeof(Attribute) + 64);
     WireReader wire(file_, message);
     for (WireField field; wire.next(field);) {
@@ -513,7 +565,6 @@ class Reader {
       }
     }
     if (name == "nodes_hitrates") return;  // as large as the trees, and nobody reads them
-    list_bytes_ += taken;
     to.integers.shrink_to_fit();
     to.numbers.shrink_to_fit();
     if (!node.attributes.emplace(name, std::move(to)).second) {
@@ -537,13 +588,21 @@ class Reader {
 
   static constexpr std::size_t most_node_names = 100'000;
 
+  std::string path_;
   FileBytes file_;
   UnknownOperators unknown_;
   MemoryMeter weights_memory_;
   MemoryMeter structure_memory_;
+  MemoryMeter weights_before_nodes_ = weights_memory_;
+  MemoryMeter structure_before_nodes_ = structure_memory_;
   WeightReader weights_;
-  std::unordered_set<std::uint64_t> known_;
-  std::uint64_t list_bytes_ = 0;
+  NameSet known_;
+  std::unordered_set<std::uint64_t>
+      known_inside_;  // of graphs in the graph, while they are gone through
+  NameReads reads_;
+  std::vector<ByteRange> graphs_;      // of which the model's is made
+  std::uint64_t outline_bytes_ = 0;    // of the last node's attributes
+  std::uint64_t attribute_bytes_ = 0;  // of all nodes
   std::uint64_t inner_nodes_ = 0;
 };
 
@@ -552,16 +611,12 @@ class Reader {
 std::expected<Graph, Issue> read_onnx(const std::string& path, std::uint64_t budget,
                                       UnknownOperators unknown) {
   try {
-    return Reader(path, budget, unknown).read();
+    const auto reader = std::make_shared<Reader>(path, budget, unknown);
+    Graph graph = reader->read();
+    graph.source = reader;
+    return graph;
   } catch (const FileRefused& refused) {
-    Issue issue;
-    issue.code = refused.code;
-    issue.place.part = IssuePlace::Part::File;
-    issue.message = refused.code == DiagnosticCode::K0404
-                        ? refused.reason
-                        : fmt::format("cannot use model `{}`: {}", path, refused.reason);
-    issue.help = refused.help;
-    return std::unexpected(std::move(issue));
+    return std::unexpected(file_issue(path, refused));
   }
 }
 

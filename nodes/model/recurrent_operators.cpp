@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -16,6 +17,7 @@ namespace kaspar::nodes {
 namespace {
 
 constexpr std::int64_t most_units = 65536;
+constexpr std::size_t layer_elements = 256;  // of the kernel of one layer, whatever its size
 
 Activation named_activation(const NodeLowering& node, std::string name) {
   using Kind = Activation::Kind;
@@ -182,6 +184,10 @@ template <class T>
 void emit_layer(NodeLowering& node, std::size_t gates, std::size_t direction,
                 RecurrentLayer<T> layer, Register cell) {
   const std::size_t units = layer.units;
+  constexpr bool fast = std::is_same_v<T, float>;
+  node.computes(layer.steps,
+                layer.weights.size() * (fast ? 1 : 8) + gates * units * (fast ? 16 : 256));
+  node.charge(layer_elements);
   const bool linear = gates == 3 && node.integer("linear_before_reset", 0) != 0;
   std::vector<T> reset_bias;
   for (std::size_t unit = 0; linear && unit < units; ++unit) {

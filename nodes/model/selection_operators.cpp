@@ -164,6 +164,8 @@ void gather_elements(NodeLowering& node) {
   node.define(0, out);
 }
 
+constexpr std::size_t step_elements = 64;  // of a kernel, whatever it adds
+
 /// Sums of all up to each along an axis; without itself if `exclusive`.
 void running_sum(NodeLowering& node) {
   const Tensor from = node.in_registers(node.in(0));
@@ -179,6 +181,7 @@ void running_sum(NodeLowering& node) {
   Tensor sum = node.expanded(node.in_registers(scalar(from, 0)), slice);
   Tensor out{.dims = from.dims, .element = from.element};
   out.refs.resize(from.refs.size());
+  node.charge(static_cast<std::size_t>(count), step_elements);
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t at = (reverse ? count - 1 - i : i) * strides[axis];
     const Order order = node.walk(slice, strides, at);

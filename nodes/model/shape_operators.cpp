@@ -145,6 +145,7 @@ void concat(NodeLowering& node) {
     known = known && part.known();
   }
   node.checked_size(dims);
+  node.spend(product(dims, 0, axis), parts);
   Tensor out{.dims = dims, .element = element};
   // The parts' runs, one part after the other, again and again.
   const auto join = [&](auto& to, const auto& values_of) {

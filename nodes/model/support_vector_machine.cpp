@@ -92,6 +92,14 @@ Machine machine_of(const NodeLowering& node, std::size_t vectors, std::size_t co
   return machine;
 }
 
+/// Functions of similarities take far longer than what they are of.
+void count_similarities(NodeLowering& node, const Machine& machine) {
+  node.computes(machine.vectors, machine.columns + 256);
+}
+
+/// LIBSVM's bound.
+std::size_t coupling_rounds(std::size_t classes) { return std::max<std::size_t>(100, classes); }
+
 /// One score for the row: of a regression or a one-class machine.
 class SupportRegression final : public Kernel {
  public:
@@ -205,7 +213,7 @@ class SupportClassification final : public Kernel {
       }
       q[t * count + t] = own;
     }
-    const std::size_t rounds = std::max<std::size_t>(100, count);
+    const std::size_t rounds = coupling_rounds(count);
     const double close = 0.005 / static_cast<double>(count);
     for (std::size_t t = 0; t < count; ++t) p[t] = 1.0 / static_cast<double>(count);
     for (std::size_t round = 0; round < rounds; ++round) {
@@ -251,6 +259,7 @@ void regressor(NodeLowering& node) {
     node.damaged("vectors or coefficients that do not fit");
   }
   node.charge(machine.support.size() + x.columns * machine.padded());
+  count_similarities(node, machine);
   machine.arrange();
   const Register in = node.contiguous(doubles(node, x));
   const Register similar = node.allocate(Element::F64, machine.vectors);
@@ -285,6 +294,8 @@ void classifier(NodeLowering& node) {
   }
   node.charge(machine.support.size() + x.columns * machine.padded() + machine.coefficients.size() +
               count * count);
+  count_similarities(node, machine);
+  node.computes(count * count, coupling_rounds(count) + machine.vectors / count);
   machine.arrange();
   const bool chances = !machine.prob_a.empty();
   const auto width = static_cast<std::int64_t>(count);

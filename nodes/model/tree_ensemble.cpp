@@ -29,6 +29,10 @@ Branch branch_of(const NodeLowering& node, std::string_view mode) {
   return found->second;
 }
 
+/// Of 4 bytes, that become of what a model says of a node and of a leaf's weight.
+constexpr std::size_t node_elements = 16;
+constexpr std::size_t weight_elements = 8;
+
 /// The trees of a node of TreeEnsembleClassifier (`class_`) or TreeEnsembleRegressor (`target_`),
 /// validated: kernels walk them without a check.
 template <class T>
@@ -82,7 +86,7 @@ class ForestReader {
         (!missing.empty() && missing.size() != count)) {
       node_.damaged("nodes whose parts are not as many as they");
     }
-    node_.charge(count);
+    node_.charge(count, node_elements);
     by_id_.reserve(count);
     for (std::size_t i = 0; i < count; ++i) {
       by_id_.emplace_back(Key{trees[i], ids[i]}, static_cast<std::uint32_t>(i));
@@ -119,7 +123,7 @@ class ForestReader {
     if (ids.size() != count || targets.size() != count || values.size() != count) {
       node_.damaged("weights whose parts are not as many as they");
     }
-    node_.charge(count);
+    node_.charge(count, weight_elements);
     std::vector<std::pair<std::uint32_t, std::uint32_t>> of_leaf;  // leaf, place among the weights
     of_leaf.reserve(count);
     for (std::size_t i = 0; i < count; ++i) {
@@ -218,6 +222,7 @@ Tensor sums_of(NodeLowering& node, ForestReader<T> reader, const NumberRows& x) 
   const Tensor out = node.new_tensor(
       {static_cast<std::int64_t>(x.rows), static_cast<std::int64_t>(reader.forest.targets)},
       Element::F64);
+  node.computes(x.rows, 4 * reader.nodes.size());  // a way is no longer than its tree has nodes
   const Register in = node.contiguous(x.values);
   const Register first = NodeLowering::first_of(out);
   if constexpr (std::is_same_v<T, float>) {

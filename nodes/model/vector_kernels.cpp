@@ -24,6 +24,14 @@ const KernelTable& kernels() noexcept {
   return chosen;
 }
 
+bool is_in_a_row(const Tensor& tensor, Register first, std::size_t count) noexcept {
+  if (tensor.element != Element::F32 || tensor.refs.size() != count) return false;
+  for (const Register ref : tensor.refs) {
+    if (ref != first++) return false;
+  }
+  return true;
+}
+
 namespace {
 
 constexpr std::size_t padded(std::size_t count) { return (count + lanes - 1) / lanes * lanes; }
@@ -39,7 +47,8 @@ VectorProduct::VectorProduct(Register in, Register out, std::size_t rows, std::s
       depth_(depth),
       columns_(depth == 0 ? 0 : weights.size() / depth),
       weights_(depth * padded(columns_)),
-      bias_(padded(columns_)) {
+      bias_(padded(columns_)),
+      has_bias_(!bias.empty()) {
   std::ranges::copy(bias, bias_.data());
   for (std::size_t i = 0; i < depth; ++i) {
     for (std::size_t column = 0; column < columns_; ++column) {
@@ -50,12 +59,20 @@ VectorProduct::VectorProduct(Register in, Register out, std::size_t rows, std::s
   }
 }
 
+bool VectorProduct::add_bias(const std::vector<float>& bias) {
+  if (has_bias_ || rectified_ || bias.size() != columns_) return false;
+  std::ranges::copy(bias, bias_.data());
+  has_bias_ = true;
+  return true;
+}
+
 void VectorProduct::run_on(const KernelTable& table, LaneMemory memory) const noexcept {
   const DenseProduct product{.rows = rows_,
                              .depth = depth_,
                              .columns = columns_,
                              .weights = weights_.data(),
-                             .bias = bias_.data()};
+                             .bias = bias_.data(),
+                             .rectified = rectified_};
   table.product(product, memory.lanes_at<float>(in_), memory.lanes_at<float>(out_),
                 memory.active());
 }
@@ -80,17 +97,20 @@ void VectorLayerNorm::run_on(const KernelTable& table, LaneMemory memory) const 
 }
 
 VectorConvolution::VectorConvolution(const ConvolutionLayout& layout, SlidingWindows windows,
-                                     const std::vector<float>& weights, std::vector<float> bias)
+                                     const std::vector<float>& weights,
+                                     const std::vector<float>& bias)
     : layout_(layout),
       windows_(std::move(windows)),
-      weights_(weights.size()),
-      bias_(std::move(bias)) {
+      padded_(padded(layout.out_channels)),
+      weights_(layout.groups * layout.in_channels * layout.kernel * padded_),
+      bias_(layout.groups * padded_) {
   const std::size_t depth = layout.in_channels * layout.kernel;
-  for (std::size_t m = 0; m < bias_.size(); ++m) {
+  for (std::size_t m = 0; m < bias.size(); ++m) {
     const std::size_t group = m / layout.out_channels;
+    const std::size_t channel = m % layout.out_channels;
+    bias_.data()[group * padded_ + channel] = bias[m];
     for (std::size_t i = 0; i < depth; ++i) {
-      weights_[(group * depth + i) * layout.out_channels + m % layout.out_channels] =
-          weights[m * depth + i];
+      weights_.data()[(group * depth + i) * padded_ + channel] = weights[m * depth + i];
     }
   }
 }
@@ -106,7 +126,9 @@ void VectorConvolution::run_on(const KernelTable& table, LaneMemory memory) cons
                                 .starts = windows_.starts.data(),
                                 .taps = windows_.taps.data(),
                                 .weights = weights_.data(),
-                                .bias = bias_.data()};
+                                .bias = bias_.data(),
+                                .padded = padded_,
+                                .rectified = rectified_};
   table.convolution(convolution, memory.lanes_at<float>(layout_.in),
                     memory.lanes_at<float>(layout_.out), memory.active());
 }

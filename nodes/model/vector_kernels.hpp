@@ -40,6 +40,9 @@ class AlignedNumbers {
   std::vector<Line> lines_;
 };
 
+/// Whether a tensor of f32 is so many registers in a row from `first`.
+[[nodiscard]] bool is_in_a_row(const Tensor& tensor, Register first, std::size_t count) noexcept;
+
 class VectorKernel : public Kernel {
  public:
   void run(LaneMemory memory) const noexcept final { run_on(kernels(), memory); }
@@ -54,10 +57,20 @@ class VectorProduct final : public VectorKernel {
                 const std::vector<float>& weights, const std::vector<float>& bias);
   void run_on(const KernelTable& table, LaneMemory memory) const noexcept override;
 
+  // Until it is shared it may be told to compute what follows, too.
+  [[nodiscard]] bool writes(const Tensor& tensor) const noexcept {
+    return is_in_a_row(tensor, out_, rows_ * columns_);
+  }
+  /// False if it has one, or something else before it.
+  [[nodiscard]] bool add_bias(const std::vector<float>& bias);
+  void rectify() noexcept { rectified_ = true; }
+
  private:
   Register in_, out_;
   std::size_t rows_, depth_, columns_;
   AlignedNumbers<float> weights_, bias_;
+  bool has_bias_;
+  bool rectified_ = false;
 };
 
 /// out [rows, columns] = left [rows, depth] · (right [columns, depth]) transposed
@@ -110,13 +123,22 @@ class VectorCombine final : public VectorKernel {
 class VectorConvolution final : public VectorKernel {
  public:
   VectorConvolution(const ConvolutionLayout& layout, SlidingWindows windows,
-                    const std::vector<float>& weights, std::vector<float> bias);
+                    const std::vector<float>& weights, const std::vector<float>& bias);
   void run_on(const KernelTable& table, LaneMemory memory) const noexcept override;
+
+  // As those of VectorProduct.
+  [[nodiscard]] bool writes(const Tensor& tensor) const noexcept {
+    return is_in_a_row(tensor, layout_.out,
+                       layout_.batch * layout_.groups * layout_.out_channels * windows_.count());
+  }
+  void rectify() noexcept { rectified_ = true; }
 
  private:
   ConvolutionLayout layout_;
   SlidingWindows windows_;
-  std::vector<float> weights_, bias_;
+  std::size_t padded_;
+  AlignedNumbers<float> weights_, bias_;
+  bool rectified_ = false;
 };
 
 /// As MaxPoolKernel.

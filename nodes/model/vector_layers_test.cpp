@@ -11,9 +11,14 @@ using namespace kaspar::test;
 
 TEST_CASE("products are Eigen's") {
   using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-  for (const auto& [rows, depth, columns] :
-       {std::array<std::size_t, 3>{1, 1, 1}, {1, 60, 6}, {3, 7, 33}, {5, 32, 16}, {2, 130, 19}}) {
-    for (const bool with_bias : {false, true}) {
+  for (const auto& [rows, depth, columns] : {std::array<std::size_t, 3>{1, 1, 1},
+                                             {1, 60, 6},
+                                             {3, 7, 33},
+                                             {5, 32, 16},
+                                             {2, 130, 19},
+                                             {6, 9, 150}}) {
+    for (const auto& [with_bias, rectified] :
+         {std::pair{false, false}, {true, false}, {true, true}}) {
       const auto weights = random_numbers(depth * columns, 3);
       const auto bias = random_numbers(columns, 4);
       const std::size_t in = 0;
@@ -21,8 +26,9 @@ TEST_CASE("products are Eigen's") {
       const std::size_t out = right + columns * depth;
       const Registers registers(out + rows * columns, 5);
       registers.at(in)[3] = not_a_number;  // of one lane only
-      const VectorProduct product(in, static_cast<Register>(out), rows, depth, weights,
-                                  with_bias ? bias : std::vector<float>{});
+      VectorProduct product(in, static_cast<Register>(out), rows, depth, weights,
+                            with_bias ? bias : std::vector<float>{});
+      if (rectified) product.rectify();
       const VectorComputedProduct computed(in, static_cast<Register>(right),
                                            static_cast<Register>(out), {rows, depth, columns});
       for_each_table([&](const KernelTable& table) {
@@ -49,6 +55,7 @@ TEST_CASE("products are Eigen's") {
                 wanted.rowwise() += Eigen::Map<const Eigen::RowVectorXf>(
                     bias.data(), static_cast<Eigen::Index>(columns));
               }
+              if (rectified) wanted = (wanted.array() < 0).select(0, wanted);
             }
             const Matrix is = taken(out, rows, columns);
             for (Eigen::Index i = 0; i < is.size(); ++i) {
@@ -81,7 +88,7 @@ SlidingWindows windows_over(std::size_t spatial) {
 }  // namespace
 
 TEST_CASE("convolution and pools are those on Eigen") {
-  constexpr std::size_t spatial = 9;
+  constexpr std::size_t spatial = 19;
   for (const auto& [groups, in_channels, out_channels] :
        {std::array<std::size_t, 3>{1, 1, 8}, {2, 3, 5}, {1, 4, 29}}) {
     const std::size_t in = 2 * groups * in_channels * spatial;
@@ -99,7 +106,9 @@ TEST_CASE("convolution and pools are those on Eigen") {
                                    .kernel = 3};
     const auto weights = random_numbers(groups * out_channels * in_channels * 3, 62);
     const auto bias = random_numbers(groups * out_channels, 63);
-    const VectorConvolution convolution(layout, windows_over(spatial), weights, bias);
+    VectorConvolution convolution(layout, windows_over(spatial), weights, bias);
+    const bool rectified = groups == 2;
+    if (rectified) convolution.rectify();
     const VectorMaxPool pool(0, static_cast<Register>(in), 2 * groups * in_channels, spatial,
                              windows_over(spatial));
     const Registers convolved(registers);
@@ -117,8 +126,9 @@ TEST_CASE("convolution and pools are those on Eigen") {
       const Registers own(registers);
       convolution.run_on(table, own.lanes_of(lanes));
       for (std::size_t i = 0; i < out * lanes; ++i) {
-        CHECK(close(static_cast<double>(own.at(in)[i]), static_cast<double>(convolved.at(in)[i]),
-                    1e-5));
+        const float sum = convolved.at(in)[i];
+        CHECK(close(static_cast<double>(own.at(in)[i]),
+                    static_cast<double>(rectified && sum < 0 ? 0 : sum), 1e-5));
       }
       if (in > out) return;
       check_independence(pool, table, registers, in, pooled_size);

@@ -18,6 +18,7 @@
 #include "runtime/cli/labelled_row.hpp"
 #include "runtime/cli/lines.hpp"
 #include "runtime/cli/profile_options.hpp"
+#include "runtime/engine/available_cpus.hpp"
 #include "runtime/engine/engine.hpp"
 #include "runtime/observe/log.hpp"
 
@@ -103,6 +104,8 @@ ExitStatus evaluate(const EvalOptions& options) {
   const std::unique_ptr<EventLog> log = observe::make_event_log(LogLevel::Warning);
   RunSettings settings = std::move(program->loaded.settings);
   settings.lossless_best_effort = true;
+  settings.model_memory =
+      plan->model_memory(settings.threads != 0 ? settings.threads : engine::available_cpus());
   const RunContext context{.settings = settings, .log = *log};
   engine::Endpoints endpoints;
   endpoints.sources[0] = std::make_unique<RowSource>(rows->records);

@@ -23,8 +23,10 @@
 #include "runtime/cli/failure_text.hpp"
 #include "runtime/cli/feed.hpp"
 #include "runtime/cli/profile_options.hpp"
+#include "runtime/cli/setting_list.hpp"
 #include "runtime/cli/signals.hpp"
 #include "runtime/cli/topic_printer.hpp"
+#include "runtime/engine/available_cpus.hpp"
 #include "runtime/engine/engine.hpp"
 #include "runtime/observe/log.hpp"
 
@@ -181,6 +183,14 @@ ExitStatus run_plan(const RunOptions& options, RunSettings settings, const Plan&
   settings.record_limit = options.limit;
   settings.fuse = !options.no_fuse;
   settings.until_end = options.until_end;
+  settings.model_memory =
+      plan.model_memory(settings.threads != 0 ? settings.threads : engine::available_cpus());
+  if (settings.model_memory > settings.memory_budget / 4 * 3) {
+    log->write(LogLevel::Warning, "models_take_memory",
+               "models leave little of the memory budget to records",
+               {{"models", size_text(settings.model_memory)},
+                {"memory_budget", size_text(settings.memory_budget)}});
+  }
 
   std::optional<nodes::kafka::EmbeddedBroker> broker;
   TopicPrinter printer;

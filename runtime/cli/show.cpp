@@ -38,7 +38,8 @@ Shares shares_of(const MemorySplit& split) {
   return {{"fetch", split.fetch},
           {"batches", split.batches},
           {"best_effort", split.best_effort},
-          {"producers_and_models", split.rest}};
+          {"models", split.models},
+          {"producers", split.producers}};
 }
 
 void print_for_people(const std::string& file, const LoadedSettings& loaded,
@@ -159,8 +160,11 @@ ExitStatus show(const ShowOptions& options) {
   if (compiled.diagnostics.has_errors()) return ExitStatus::Problems;
   const LoadedSettings& loaded = program->loaded;
   const std::vector<Setting> settings = list_settings(loaded, engine::available_cpus());
+  const std::size_t threads =
+      loaded.settings.threads != 0 ? loaded.settings.threads : engine::available_cpus();
   const MemorySplit split =
-      split_memory(loaded.settings.memory_budget, compiled.plan->has_best_effort_branches());
+      split_memory(loaded.settings.memory_budget, compiled.plan->model_memory(threads),
+                   compiled.plan->has_best_effort_branches());
   const auto print = options.output.kind() == OutputFormat::Json ? print_json : print_for_people;
   print(options.file, loaded, settings, compiled.params, split);
   return ExitStatus::Fine;

@@ -65,8 +65,9 @@ class Resource {
   Resource(const Resource&) = delete;
   Resource& operator=(const Resource&) = delete;
   virtual ~Resource() = default;
-  /// Bytes held, for the memory budget.
+  /// Bytes held, and those that each thread has besides, for the memory budget.
   [[nodiscard]] virtual std::size_t memory() const noexcept { return 0; }
+  [[nodiscard]] virtual std::size_t memory_per_thread() const noexcept { return 0; }
   /// Lines for `check --verbose`: how a shape was taken, and the like.
   [[nodiscard]] virtual std::vector<std::string> remarks() const { return {}; }
 };

@@ -111,6 +111,20 @@ struct Plan {
   std::vector<ChainPlan> chains;  // each after those that it reads; only what reaches a sink
   std::vector<TestPlan> tests;
 
+  /// Bytes that models, and all that stages hold beside them, take of so many threads.
+  [[nodiscard]] std::size_t model_memory(std::size_t threads) const noexcept {
+    std::size_t bytes = 0;
+    const auto add = [&](const std::shared_ptr<const Resource>& resource) {
+      if (resource != nullptr)
+        bytes += resource->memory() + threads * resource->memory_per_thread();
+    };
+    for (const ModelPlan& model : models) add(model.resource);
+    for (const ChainPlan& chain : chains) {
+      for (const StagePlan& stage : chain.stages) add(stage.resource);
+    }
+    return bytes;
+  }
+
   /// Whether rows wait for best-effort branches below a fork.
   [[nodiscard]] bool has_best_effort_branches() const noexcept {
     for (const ChainPlan& chain : chains) {

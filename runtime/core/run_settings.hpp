@@ -47,6 +47,7 @@ struct RunSettings {
   /// Threads that run the graph; 0: the CPUs of the cgroup, quota rounded up.
   std::size_t threads = 0;
   std::size_t memory_budget = 256u << 20;  // bytes
+  std::size_t model_memory = 0;            // of these, what the plan's models take
   std::chrono::milliseconds commit_interval{1'000};
   std::chrono::milliseconds shutdown_deadline{20'000};
   /// Without any acknowledgement for so long while some are due, the log says so.

@@ -29,7 +29,8 @@ constexpr std::size_t most_batches = 64;
 constexpr std::size_t most_payload = 1u << 20;
 
 MemorySplit split_of(const Plan& plan, const RunSettings& settings) {
-  return split_memory(settings.memory_budget, plan.has_best_effort_branches());
+  return split_memory(settings.memory_budget, settings.model_memory,
+                      plan.has_best_effort_branches());
 }
 
 }  // namespace

@@ -649,7 +649,18 @@ token = { env = "PW" }
         self.assertEqual({name: listed.get(name) for name in expected}, expected)
         mib = 1 << 20
         self.assertEqual(document["memory"], {"fetch": 32 * mib, "batches": 48 * mib, "best_effort": 16 * mib,
-                                              "producers_and_models": 32 * mib})
+                                              "models": 0, "producers": 32 * mib})
+
+    def test_models_leave_the_rest_of_the_budget_to_records(self):
+        profile = self.folder / "models.toml"
+        profile.write_text('[run]\nmemory_budget = "64MiB"\nthreads = 3\n', encoding="utf-8")
+        result = kaspar("show", "--output", "json", str(PIPELINE), "--profile", str(profile))
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        memory = json.loads(result.stdout)["memory"]
+        described = json.loads(kaspar("model", "--output", "json", str(PIPELINE.with_suffix(".onnx"))).stdout)
+        self.assertGreaterEqual(memory["models"], described["constant_bytes"] + 3 * described["thread_bytes"])
+        self.assertEqual(sum(memory.values()), 64 << 20)
+        self.assertEqual(memory["batches"], ((64 << 20) - memory["models"]) // 2)
 
     def test_what_is_nearer_counts(self):
         _, listed = self.settings(KASPAR_BROKERS="e:1", KASPAR_INSTANCE="two", KASPAR_PARAM_TOPIC="unheard",

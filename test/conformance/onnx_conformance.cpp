@@ -264,10 +264,15 @@ int main(int argc, char** argv) {
     const auto graph =
         read_onnx((path / "model.onnx").string(), 256u << 20, UnknownOperators::Kept);
     Outcome outcome = graph ? run_case(path, *graph) : not_applicable(graph.error().message);
-    const std::string op = graph && !graph->nodes.empty() ? graph->nodes.front().op : "(unread)";
-    const bool executed = graph && std::ranges::all_of(graph->nodes, [](const GraphNode& node) {
-                            return find_operator(node.op) != nullptr;
-                          });
+    std::string op;
+    bool executed = graph.has_value();
+    if (graph) {
+      graph->each_node([&](const GraphNode& node) {
+        if (op.empty()) op = node.op;
+        executed = executed && find_operator(node.op) != nullptr;
+      });
+    }
+    if (op.empty()) op = "(unread)";
     const auto exempt = exemptions.find(name);
     Count& count = counts[op];
     if (outcome.kind == Outcome::Kind::Passed) {

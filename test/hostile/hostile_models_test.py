@@ -13,6 +13,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from costly_models import COSTLY  # noqa: E402
 from onnx_bytes import (FLOAT, INT64, STRING, Raw, attribute, field, fields, floats, graph, ints,  # noqa: E402
                         model, node, tensor, value, varint)
 
@@ -400,11 +401,49 @@ class HostileModels(unittest.TestCase):
                 codes = checked.codes()
                 self.assertTrue(codes & {"K0401", "K0404", "K0405", "K0407"}, codes)
 
+    def test_what_takes_long_is_refused(self):
+        for name, make in COSTLY.items():
+            with self.subTest(name):
+                checked = self.check_within_limits(make)
+                self.assertEqual(checked.status, 1, checked.text)
+                self.assertEqual(checked.codes(), {"K0407"}, checked.text)
+
     def test_what_is_valid_is_taken(self):
         for name, make in TAKEN.items():
             with self.subTest(name):
                 checked = self.check_within_limits(make)
                 self.assertEqual(checked.status, 0, checked.text)
+
+    def test_a_million_nodes_fit_the_default_budget(self):
+        if SANITIZED:
+            self.skipTest("it takes more of everything")
+        def million():
+            count = 1_000_000
+            nodes = [node("Relu", ["x"], ["c0"])]
+            nodes += [node("Abs" if i % 2 else "Relu", [f"c{i}"], [f"c{i + 1}"]) for i in range(count - 1)]
+            return model(graph(nodes, outputs=[f"c{count - 1}"]))
+        self.write_model(million)
+        checked = Checked(self.folder)
+        self.assertEqual(checked.status, 0, checked.text)
+        self.assertLess(checked.kib, MOST_KIB)
+
+    def test_weights_are_held_once(self):
+        """160 MiB of them: beside the file's, the kernels' would be more than the budget."""
+        size, layers = 2048, 10
+        def deep():
+            nodes, weights, at, shapes = [], [], 0, [(4, size)] + [(size, size)] * layers + [(size, 4)]
+            for i, shape in enumerate(shapes):
+                nodes.append(node("MatMul", [f"h{i}" if i else "x", f"w{i}"], [f"h{i + 1}"]))
+                length = 4 * shape[0] * shape[1]
+                weights.append(tensor(f"w{i}", shape, external=[("location", "sparse.bin"), ("offset", str(at)),
+                                                                ("length", str(length))]))
+                at += length
+            return model(graph(nodes, weights, outputs=[f"h{len(shapes)}"]))
+        self.write_model(deep)
+        checked = Checked(self.folder)
+        self.assertEqual(checked.status, 0, checked.text)
+        if not SANITIZED:
+            self.assertLess(checked.kib, MOST_KIB)
 
     def test_a_huge_file_is_not_read(self):
         with open(self.folder / "m.onnx", "wb") as huge:

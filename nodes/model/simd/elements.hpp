@@ -15,6 +15,12 @@ KASPAR_INLINE float* lanes_of(void* registers, ElementPlaces places, size_t i) n
   return static_cast<float*>(registers) + at * all_lanes;
 }
 
+/// From one element to the next. A step back is a large one that wraps.
+KASPAR_INLINE ptrdiff_t floats_between(ElementPlaces places) noexcept {
+  return static_cast<ptrdiff_t>(static_cast<int32_t>(places.step)) *
+         static_cast<ptrdiff_t>(all_lanes);
+}
+
 template <MapFunction function>
 KASPAR_INLINE Floats mapped(Floats x) noexcept {
   switch (function) {
@@ -94,13 +100,26 @@ void combine(void* registers, ElementPlaces left, ElementPlaces right, ElementPl
     }
     return;
   }
-  for (size_t i = 0; i < count; ++i) {
-    const float* const a = lanes_of(registers, left, i);
-    const float* const b = lanes_of(registers, right, i);
-    float* const to = lanes_of(registers, out, i);
+  const auto one = [active](const float* a, const float* b, float* to) {
     for (size_t lane = 0; lane < active; lane += width_of<Floats>) {
       store<Floats>(to + lane, combined<function>(load<Floats>(a + lane), load<Floats>(b + lane)));
+      if constexpr (width_of<Floats> == all_lanes) break;
     }
+  };
+  if (left.list == nullptr && right.list == nullptr && out.list == nullptr) {
+    const float* a = lanes_of(registers, left, 0);
+    const float* b = lanes_of(registers, right, 0);
+    float* to = lanes_of(registers, out, 0);
+    for (size_t i = 0; i < count; ++i) {
+      one(a, b, to);
+      a += floats_between(left);
+      b += floats_between(right);
+      to += floats_between(out);
+    }
+    return;
+  }
+  for (size_t i = 0; i < count; ++i) {
+    one(lanes_of(registers, left, i), lanes_of(registers, right, i), lanes_of(registers, out, i));
   }
 }
 

@@ -17,6 +17,7 @@ struct DenseProduct {
   size_t rows, depth, columns;
   const float* weights;  // [blocks, depth, 16]: zeros behind the last column
   const float* bias;     // [blocks, 16]
+  bool rectified;        // what is below 0 becomes 0
 };
 /// out [rows, columns] = left [rows, depth] · right [columns, depth] transposed
 struct ComputedProductShape {
@@ -96,8 +97,10 @@ struct Convolution {
   size_t spatial, kernel, windows;
   const uint32_t* starts;
   const WindowTap* taps;
-  const float* weights;  // [groups, in_channels, kernel, out_channels]
-  const float* bias;     // [groups, out_channels]
+  const float* weights;  // [groups, in_channels, kernel, padded]
+  const float* bias;     // [groups, padded]
+  size_t padded;         // out_channels, up to a multiple of 16
+  bool rectified;        // what is below 0 becomes 0
 };
 struct Pool {
   size_t channels, spatial, windows;

@@ -19,10 +19,47 @@ KASPAR_INLINE FourInts not_finite(Four x) noexcept {
   return (reinterpret_cast<FourInts>(x) & 0x7f800000) == 0x7f800000;
 }
 
+#if defined(__AVX2__)
+/// Whole vectors of rows, four columns at a time. Tells whether all are finite.
+KASPAR_INLINE bool vector_into_lanes(const float* const* rows, size_t columns, float* to) noexcept {
+  Ints largest{};  // without their signs, numbers are ordered as their bits
+  size_t column = 0;
+  for (; column + 4 <= columns; column += 4, to += 4 * all_lanes) {
+    Floats fours[4];
+    for (size_t k = 0; k < 4; ++k) fours[k] = fours_of(rows + k, column);
+    for (const Floats& four : fours) {
+      const Ints size = reinterpret_cast<const Ints&>(four) & 0x7fffffff;
+      largest = size > largest ? size : largest;
+    }
+    turn_fours(fours);
+    for (size_t k = 0; k < 4; ++k) store<Floats>(to + k * all_lanes, fours[k]);
+  }
+  int32_t most = 0;
+  for (; column < columns; ++column, to += all_lanes) {
+    for (size_t lane = 0; lane < width_of<Floats>; ++lane) {
+      const float value = rows[lane][column];
+      const int32_t size = __builtin_bit_cast(int32_t, value) & 0x7fffffff;
+      most = size > most ? size : most;
+      to[lane] = value;
+    }
+  }
+  for (size_t lane = 0; lane < width_of<Floats>; ++lane) {
+    most = largest[lane] > most ? largest[lane] : most;
+  }
+  return most < 0x7f800000;
+}
+#endif
+
 /// Blocks of four rows and columns at a time; what is left over one by one.
 bool into_lanes(const float* const* rows, size_t count, size_t columns, float* to) noexcept {
   FourInts odd{};
   size_t row = 0;
+  bool finite = true;
+#if defined(__AVX2__)
+  for (; row + width_of<Floats> <= count; row += width_of<Floats>) {
+    finite = vector_into_lanes(rows + row, columns, to + row) && finite;
+  }
+#endif
   for (; row + 4 <= count; row += 4) {
     const float* const a = rows[row];
     const float* const b = rows[row + 1];
@@ -62,7 +99,7 @@ bool into_lanes(const float* const* rows, size_t count, size_t columns, float* t
       to[column * all_lanes + row] = value;
     }
   }
-  return (odd[0] | odd[1] | odd[2] | odd[3]) == 0;
+  return finite && (odd[0] | odd[1] | odd[2] | odd[3]) == 0;
 }
 
 }  // namespace

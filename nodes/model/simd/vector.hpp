@@ -69,6 +69,44 @@ KASPAR_INLINE V all_of(OneOf<V> value) noexcept {
   return value - V{};  // not plus: that would turn -0 into 0
 }
 
+#if defined(__AVX2__)
+/// Four floats of each of some rows, four apart, side by side; the rows need no alignment.
+KASPAR_INLINE Floats fours_of(const float* const* rows, size_t column) noexcept {
+  const __m256 low = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(rows[0] + column)),
+                                          _mm_loadu_ps(rows[4] + column), 1);
+#if defined(__AVX512F__)
+  const __m512 some =
+      _mm512_insertf32x4(_mm512_castps256_ps512(low), _mm_loadu_ps(rows[8] + column), 2);
+  return _mm512_insertf32x4(some, _mm_loadu_ps(rows[12] + column), 3);
+#else
+  return low;
+#endif
+}
+/// Every four by four of them turned: element k of each four of rows[j] becomes element j of that
+/// four of rows[k].
+KASPAR_INLINE void turn_fours(Floats (&rows)[4]) noexcept {
+#if defined(__AVX512F__)
+  const __m512d ab_low = _mm512_castps_pd(_mm512_unpacklo_ps(rows[0], rows[1]));
+  const __m512d ab_high = _mm512_castps_pd(_mm512_unpackhi_ps(rows[0], rows[1]));
+  const __m512d cd_low = _mm512_castps_pd(_mm512_unpacklo_ps(rows[2], rows[3]));
+  const __m512d cd_high = _mm512_castps_pd(_mm512_unpackhi_ps(rows[2], rows[3]));
+  rows[0] = _mm512_castpd_ps(_mm512_unpacklo_pd(ab_low, cd_low));
+  rows[1] = _mm512_castpd_ps(_mm512_unpackhi_pd(ab_low, cd_low));
+  rows[2] = _mm512_castpd_ps(_mm512_unpacklo_pd(ab_high, cd_high));
+  rows[3] = _mm512_castpd_ps(_mm512_unpackhi_pd(ab_high, cd_high));
+#else
+  const __m256d ab_low = _mm256_castps_pd(_mm256_unpacklo_ps(rows[0], rows[1]));
+  const __m256d ab_high = _mm256_castps_pd(_mm256_unpackhi_ps(rows[0], rows[1]));
+  const __m256d cd_low = _mm256_castps_pd(_mm256_unpacklo_ps(rows[2], rows[3]));
+  const __m256d cd_high = _mm256_castps_pd(_mm256_unpackhi_ps(rows[2], rows[3]));
+  rows[0] = _mm256_castpd_ps(_mm256_unpacklo_pd(ab_low, cd_low));
+  rows[1] = _mm256_castpd_ps(_mm256_unpackhi_pd(ab_low, cd_low));
+  rows[2] = _mm256_castpd_ps(_mm256_unpacklo_pd(ab_high, cd_high));
+  rows[3] = _mm256_castpd_ps(_mm256_unpackhi_pd(ab_high, cd_high));
+#endif
+}
+#endif
+
 /// a * b + c, rounded once where the machine can.
 KASPAR_INLINE Floats fma(Floats a, Floats b, Floats c) noexcept {
 #if defined(__AVX512F__)
