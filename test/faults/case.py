@@ -85,9 +85,9 @@ class Process:
                 time.sleep(0.2)
 
     def wait_until_running(self, seconds=60):
-        """Until the present life heeds signals."""
+        """Until the present life heeds signals; not of one that was stopped."""
         deadline = time.monotonic() + seconds
-        while not self._runs():
+        while self.wanted and not self._runs():
             assert time.monotonic() < deadline, f"process {self.number} does not run\n{self.case.log()}"
             time.sleep(0.05)
 
