@@ -112,6 +112,7 @@ template <class T>
 template <class T>
 [[gnu::always_inline]] inline bool read_tail(std::uint64_t tail, std::size_t length,
                                              T& value) noexcept {
+  if constexpr (std::endian::native != std::endian::little) return false;
   if (length == 0 || length > 8) return false;
   const bool negative = (tail >> (64 - 8 * length) & 0xFF) == '-';
   const std::size_t count = length - (negative ? 1 : 0);

@@ -93,7 +93,9 @@ ReadStatus KafkaSource::read(RecordBatch& batch, const ReadLimits& given) noexce
   }
   fill(batch, limits);
   if (!batch.records.empty()) {
-    next_careful_ = std::min(2 * next_careful_, max_batch_records);
+    if (batch.caution == Caution::Batch) {
+      next_careful_ = std::min(2 * next_careful_, max_batch_records);
+    }
     return ReadStatus::Records;
   }
   // What is discarded has to be read again.

@@ -22,8 +22,8 @@ struct PartitionOffset {
   std::int64_t offset = -1;  // the next to be read by whoever takes over
 };
 
-/// All partitions that were ever assigned. A partition's epoch is raised whenever it is assigned or
-/// revoked; what belongs to an older epoch is ignored. Thread-safe.
+/// All partitions that were ever assigned. A partition's epoch is raised whenever it is assigned,
+/// revoked or rewound; what belongs to an older epoch is ignored. Thread-safe.
 class OffsetTracker {
  public:
   /// The partition's place here, the same for ever.

@@ -61,6 +61,7 @@ void Producer::suspect(Write& delivery, rd_kafka_resp_err_t code, std::size_t in
   delivery.refusal = fmt::format("the topic `{}` refuses the result: {}",
                                  topics_[delivery.topic].name, rd_kafka_err2str(code));
   if (delivery.terms.caution == Caution::Record) return delivery.refused.push_back(index);
+  if (!tells_records_apart(code)) return;
   if (delivery.suspects.empty()) suspected_.push_back(&delivery);
   delivery.suspects.emplace_back(index, partition);
 }

@@ -26,4 +26,10 @@ namespace kaspar::nodes::kafka {
   }
 }
 
+/// Whether brokers tell which records of a request they refuse for this, and not only that they
+/// refuse it.
+[[nodiscard]] constexpr bool tells_records_apart(rd_kafka_resp_err_t code) noexcept {
+  return code == RD_KAFKA_RESP_ERR_INVALID_RECORD || code == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP;
+}
+
 }  // namespace kaspar::nodes::kafka

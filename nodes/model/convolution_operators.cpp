@@ -27,7 +27,11 @@ void lower_conv(NodeLowering& node, std::int64_t groups, const Dims& kernel) {
   SlidingWindows windows = sliding_windows(node, x.dims, kernel);
   std::vector<T> bias(static_cast<std::size_t>(w.dims[0]), 0);
   if (node.has(2)) bias = node.in(2).values<T>();
-  node.charge(2 * w.size());  // held once more, rounded up to whole blocks
+  // Held once more; vectors of a group's channels are rounded up to whole blocks.
+  const auto outputs = static_cast<std::size_t>(w.dims[0] / groups);
+  const std::size_t padded = (outputs + lanes - 1) / lanes * lanes;
+  node.charge(w.size());
+  node.charge(static_cast<std::size_t>(groups) * padded, product(w.dims, 1, w.dims.size()) + 1);
   const auto batch = static_cast<std::size_t>(x.dims[0]);
   node.computes(batch * windows.taps.size(),
                 product(w.dims, 0, 2) * (std::is_same_v<T, float> ? 1 : 8));

@@ -93,7 +93,13 @@ TEST_CASE("a product that something else reads stays as it is") {
                   node_of("Relu", {"q"}, "y")},
                  {"y", "r"}),
         4, wanted(true, true));
-  // Under another name it is the same tensor.
+  // Under another name it is the same tensor, read or not.
+  for (const char* const alias : {"Identity", "Flatten"}) {
+    check(compiled({node_of(alias, {"p"}, "i"), node_of("Relu", {"p"}, "y")}, {"i", "y"}), 2,
+          wanted(false, false));
+    check(compiled({node_of(alias, {"p"}, "i"), node_of("Add", {"p", "b"}, "y")}, {"i", "y"}), 2,
+          wanted(false, false));
+  }
   check(compiled({node_of("Identity", {"p"}, "i"), node_of("Relu", {"i"}, "y")}, {"y", "p"}), 2,
         wanted(false, true));
 }

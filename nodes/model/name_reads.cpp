@@ -2,13 +2,17 @@
 
 #include <algorithm>
 #include <functional>
+#include <random>
 
 #include "nodes/model/graph.hpp"
 
 namespace kaspar::nodes {
 
 std::uint64_t name_hash(std::string_view name) noexcept {
-  return std::hash<std::string_view>{}(name);
+  static const std::uint64_t factor =
+      (std::uint64_t{std::random_device{}()} << 32 | std::random_device{}()) | 1;
+  const std::uint64_t hash = std::hash<std::string_view>{}(name)*factor;
+  return hash ^ hash >> 32;
 }
 
 void NameReads::sum_up() {

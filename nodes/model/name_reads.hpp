@@ -1,6 +1,7 @@
 // How often the tensors of a graph are read.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -11,8 +12,8 @@ namespace kaspar::nodes {
 
 struct Graph;
 
-/// Names by hashes of 64 bits: a million take 12 MB so. Two names with the same hash are taken for
-/// one, which is then read more often.
+/// Names by hashes of 64 bits, drawn anew in every process, so that no file can choose names that
+/// fall together. Two names with the same hash are taken for one, which is then read more often.
 [[nodiscard]] std::uint64_t name_hash(std::string_view name) noexcept;
 
 /// What is read until a graph is done. Outputs, and what graphs inside the graph read, which may be
@@ -20,6 +21,8 @@ struct Graph;
 class NameReads {
  public:
   static constexpr std::uint32_t for_ever = UINT32_MAX;
+  /// What one that is added takes, at most: the list doubles.
+  static constexpr std::size_t bytes_each = 48;
 
   void add(std::string_view name) { reads_.push_back({name_hash(name), 1}); }
   void add_for_ever(std::string_view name) { reads_.push_back({name_hash(name), for_ever}); }

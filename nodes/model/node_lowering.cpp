@@ -298,6 +298,11 @@ void NodeLowering::own(const Tensor& tensor) {
   for (const Register ref : tensor.refs) ++owners_[ref];
 }
 
+bool NodeLowering::owned_once(const Tensor& tensor) const {
+  return std::ranges::all_of(
+      tensor.refs, [&](Register ref) { return ref < owners_.size() && owners_[ref] == 1; });
+}
+
 void NodeLowering::disown(const Tensor& tensor) {
   const Register each = registers_for(tensor.element);
   bool in_a_row = true;

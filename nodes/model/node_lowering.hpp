@@ -144,7 +144,8 @@ class NodeLowering {
     program_.kernels.push_back(std::move(kernel));
   }
   /// The last kernel, if it is a K that wrote the node's input `i` and nothing but this node reads
-  /// that: it may be changed to compute what this node does, and is then this node's. Else null.
+  /// that, under whatever name: it may be changed to compute what this node does, and is then this
+  /// node's. Else null.
   template <class K>
   [[nodiscard]] K* sole_source(std::size_t i) {
     if (last_kernel_ == nullptr || last_kernel_ != program_.kernels.back().get()) return nullptr;
@@ -152,13 +153,13 @@ class NodeLowering {
     const auto found = tensors_.find(last_output_);
     auto* const kernel = dynamic_cast<K*>(last_kernel_);
     if (found == tensors_.end() || found->second.reads != 1 || kernel == nullptr ||
-        !kernel->writes(found->second.tensor)) {
+        !kernel->writes(found->second.tensor) || !owned_once(found->second.tensor)) {
       return nullptr;
     }
     last_output_ = first_output();
     return kernel;
   }
-  /// Registers for so many elements; how many kernels read and write is bounded by this, too.
+  /// Registers for so many elements: new ones, or such as nothing reads any more.
   Register allocate(Element element, std::size_t count);
   /// A tensor in registers of its own, which a kernel is to write.
   Tensor new_tensor(Dims dims, Element element = Element::F32);
@@ -204,6 +205,8 @@ class NodeLowering {
   void drop(std::uint64_t name);
   void own(const Tensor& tensor);
   void disown(const Tensor& tensor);
+  /// No other name stands for any of its elements.
+  [[nodiscard]] bool owned_once(const Tensor& tensor) const;
   Register allocate_fresh(Element element, std::size_t count);
 
   std::int64_t opset_;

@@ -325,6 +325,7 @@ class Reader final : public NodeSource {
         throw FileRefused{
             fmt::format("node `{}` reads `{}`, which nothing before it defines", node.name, name)};
       }
+      structure_memory_.take(NameReads::bytes_each);
       if (inside == nullptr) {
         reads_.add(name);
       } else {

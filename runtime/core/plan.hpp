@@ -111,12 +111,13 @@ struct Plan {
   std::vector<ChainPlan> chains;  // each after those that it reads; only what reaches a sink
   std::vector<TestPlan> tests;
 
-  /// Bytes that models, and all that stages hold beside them, take of so many threads.
+  /// Bytes that models, and all that stages hold beside them, take of so many threads and those
+  /// that read the sources, which compute too.
   [[nodiscard]] std::size_t model_memory(std::size_t threads) const noexcept {
     std::size_t bytes = 0;
     const auto add = [&](const std::shared_ptr<const Resource>& resource) {
       if (resource != nullptr)
-        bytes += resource->memory() + threads * resource->memory_per_thread();
+        bytes += resource->memory() + (threads + sources.size()) * resource->memory_per_thread();
     };
     for (const ModelPlan& model : models) add(model.resource);
     for (const ChainPlan& chain : chains) {

@@ -46,7 +46,7 @@ class Source {
 
   /// Every record of the batch was delivered, filtered, dropped by policy or dead-lettered. Called
   /// once for each batch read, in any order, from any thread; never for one of which something was
-  /// lost or discarded. Its records may be gone, its spans are there. Must not block. Spans of an
+  /// lost or discarded. What its records view may be gone by then. Must not block. Spans of an
   /// older epoch are ignored.
   virtual void acknowledge(const RecordBatch& batch) noexcept = 0;
 

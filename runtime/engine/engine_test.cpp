@@ -101,6 +101,22 @@ TEST_CASE("a row whose result its sink refused fails when it is read again, and 
   CHECK(values(f.sinks[2]->delivered) == std::vector<std::string>{"a", "b", "c", "a", "b", "c"});
 }
 
+TEST_CASE("a limit of records counts what is read again") {
+  Fixture f(2, {make_chain(0, {.action = ErrorPolicy::Action::Sink, .sink = 1})});
+  f.settings.record_limit = 3;
+  f.sinks[0]->delivery = SinkScript::Delivery::Later;
+  f.source().rewinds = true;
+  f.source().ends = false;
+  f.source().batches = {{"a", "b", "c"}};
+  f.sinks[0]->refuse_at = "b";
+  const RunReport report = f.run();
+  CHECK(report.status == ExitStatus::Fine);
+  CHECK(report.drained);
+  CHECK(report.records_read == 3);
+  CHECK(values(f.sinks[0]->delivered) == std::vector<std::string>{"a", "c"});
+  CHECK(values(f.sinks[1]->delivered) == std::vector<std::string>{"b"});
+}
+
 TEST_CASE("a refused row ends the run or is dropped where the file says so") {
   for (const auto action : {ErrorPolicy::Action::Fail, ErrorPolicy::Action::Drop}) {
     Fixture f(1, {make_chain(0, {.action = action})});

@@ -73,10 +73,26 @@ std::size_t SourceDriver::claim_records() noexcept {
   }
 }
 
-void SourceDriver::read_until_stopped() {
+// What a sink discards is to be read again, so reading is over when all is delivered, or is not in
+// the time that ending may take.
+bool SourceDriver::limit_reached(std::optional<Clock::time_point>& since) {
   const auto limit = state_.context.settings.record_limit;
+  if (!limit || state_.records_read < *limit) return false;
+  if (!since) since = Clock::now();
+  while (!state_.stopping && Clock::now() - *since < state_.context.settings.shutdown_deadline) {
+    {
+      const std::lock_guard lock(state_.mutex);
+      if (state_.flights == 0) break;
+    }
+    source_->serve(milliseconds{5});
+  }
+  return state_.records_read >= *limit;
+}
+
+void SourceDriver::read_until_stopped() {
+  std::optional<Clock::time_point> limit_since;
   while (!state_.stopping) {
-    if (limit && state_.records_read >= *limit) return;
+    if (limit_reached(limit_since)) return;
     if (!state_.credits.reserve(reservation(), milliseconds{5})) {
       source_->serve(milliseconds{0});
       continue;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <shared_mutex>
 #include <thread>
 
@@ -39,6 +40,8 @@ class SourceDriver final : public FlightOwner {
  private:
   void work() noexcept;
   void read_until_stopped();
+  /// `since` is when that was so first.
+  [[nodiscard]] bool limit_reached(std::optional<Clock::time_point>& since);
   void send(Flight& flight);
   [[nodiscard]] std::size_t claim_records() noexcept;
 

@@ -28,7 +28,7 @@ KASPAR_INLINE bool vector_into_lanes(const float* const* rows, size_t columns, f
     Floats fours[4];
     for (size_t k = 0; k < 4; ++k) fours[k] = fours_of(rows + k, column);
     for (const Floats& four : fours) {
-      const Ints size = reinterpret_cast<const Ints&>(four) & 0x7fffffff;
+      const Ints size = reinterpret_cast<Ints>(four) & 0x7fffffff;
       largest = size > largest ? size : largest;
     }
     turn_fours(fours);
