@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <bit>
 #include <cmath>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
 
 #include "nodes/vectorize/scaler.hpp"
 
@@ -27,15 +31,22 @@ class Standardize final : public Operator {
       const T* const x = input.row<T>(row);
       T* const y = output.row<T>(row);
       for (std::size_t i = 0; i < width; ++i) y[i] = (x[i] - mean_[i]) / std_[i];
-      // 0·v is 0 for each finite v and NaN for any other: one test a row. What is finite but
-      // overflows by the division is seen as well.
-      T sum = 0;
-      for (std::size_t i = 0; i < width; ++i) sum += y[i] * T{0};
-      if (sum != 0 || std::isnan(sum)) fail(batch, row, x, y);
+      // One test a row, also of what is finite but overflows by the division: only an exponent of
+      // ones carries into the sign when one is added to it. Unlike a sum of floats, vectors do
+      // that.
+      Bits carried = 0;
+      for (std::size_t i = 0; i < width; ++i) {
+        carried |= (std::bit_cast<Bits>(y[i]) & exponent) + lowest_exponent_bit;
+      }
+      if ((carried & ~(~Bits{0} >> 1)) != 0) fail(batch, row, x, y);
     }
   }
 
  private:
+  using Bits = std::conditional_t<sizeof(T) == sizeof(float), std::uint32_t, std::uint64_t>;
+  static constexpr Bits exponent = std::bit_cast<Bits>(std::numeric_limits<T>::infinity());
+  static constexpr Bits lowest_exponent_bit = std::bit_cast<Bits>(std::numeric_limits<T>::min());
+
   void fail(Batch& batch, Row row, const T* x, const T* y) const {
     std::size_t at = 0;
     while (at + 1 < mean_.size() && std::isfinite(y[at])) ++at;
