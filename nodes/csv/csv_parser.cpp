@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstddef>
 #include <string>
 
 #include "nodes/csv/csv_column.hpp"
@@ -34,7 +35,7 @@ struct CsvParser::State final : OperatorState {
   explicit State(std::size_t fields)
       : ends(1 + fields + spare_fields),
         tails(fields + spare_fields),
-        numbers(fields),
+        numbers(fields * sizeof(double)),
         found{.ends = ends.data(), .tails = tails.data(), .room = tails.size()} {}
 
   [[nodiscard]] std::string_view field(std::string_view record, std::size_t field) const noexcept {
@@ -48,7 +49,7 @@ struct CsvParser::State final : OperatorState {
 
   std::vector<std::uint32_t> ends;
   std::vector<std::uint64_t> tails;
-  std::vector<double> numbers;  // of columns that share a run
+  std::vector<std::byte> numbers;  // f32 or f64, of columns that share a run
   FieldEnds found;
 };
 
