@@ -58,6 +58,7 @@ struct Fields {
 
 template <class With>
 void for_each_table(With with) {
+  with(plain_numbers);
   for (const auto set : {InstructionSet::Portable, InstructionSet::Avx2, InstructionSet::Avx512}) {
     const NumberKernels* const kernels = number_kernels_of(set);
     if (kernels == nullptr) continue;

@@ -41,6 +41,7 @@ struct NumberKernels {
 };
 
 extern const NumberKernels portable_numbers;
+extern const NumberKernels plain_numbers;  // their twin, which reads numbers one by one
 #if defined(__x86_64__)
 extern const NumberKernels avx2_numbers;
 extern const NumberKernels avx512_numbers;
