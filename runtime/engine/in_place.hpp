@@ -38,13 +38,14 @@ class InPlace {
     if (duration > at_most) {
       if (rows > rows_) patience_ = std::min(2 * patience_, most_patience);
       if (rows <= rows_) rows_ /= 2;
-    } else if (duration < at_most / 2) {
-      rows_ = std::max(rows_, std::min(max_batch_records, rows * 2));
+    } else {
+      const std::size_t seen = duration < at_most / 2 ? rows * 2 : rows;
+      rows_ = std::max(rows_, std::min(max_batch_records, seen));
     }
   }
 
  private:
-  static constexpr Duration at_most = std::chrono::microseconds{500};
+  static constexpr Duration at_most = std::chrono::milliseconds{1};
   static constexpr std::size_t most_patience = 64;
 
   std::size_t rows_ = 16;

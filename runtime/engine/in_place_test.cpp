@@ -48,6 +48,16 @@ TEST_CASE("a trial that is too slow does not shrink what is taken") {
   CHECK(in_place.takes(16));
 }
 
+TEST_CASE("a trial that is just quick enough is taken from then on") {
+  InPlace in_place;
+  REQUIRE(taken_soon(in_place, 1'000));
+  in_place.took(1'000, 900us);
+  CHECK(in_place.takes(1'000));
+  in_place.took(1'000, 900us);
+  CHECK(in_place.takes(1'000));
+  CHECK_FALSE(in_place.takes(1'001));
+}
+
 TEST_CASE("what is always too slow is tried more and more rarely") {
   InPlace in_place;
   std::size_t trials = 0;
