@@ -8,6 +8,7 @@
 
 #include "nodes/kafka/fail_point.hpp"
 #include "nodes/kafka/start_resolution.hpp"
+#include "nodes/kafka/waits.hpp"
 #include "runtime/core/memory_split.hpp"
 
 namespace kaspar::nodes::kafka {
@@ -61,10 +62,7 @@ std::expected<void, Failure> Consumer::open(bool embedded) {
   const std::size_t fetch = std::clamp<std::size_t>(queue / 2, 64u << 10, 50u << 20);
   ClientConfiguration configuration{
       .type = RD_KAFKA_CONSUMER,
-      .defaults = {{"client.id", "kaspar"},
-                   {"fetch.wait.max.ms", "100"},
-                   {"fetch.queue.backoff.ms", "10"},
-                   {"queued.min.messages", "1000000"}},
+      .defaults = consumer_waits(settings_.mode),
       .owned = {
           {"group.id", group_},
           {"enable.auto.commit", "false"},
@@ -76,11 +74,8 @@ std::expected<void, Failure> Consumer::open(bool embedded) {
           {"queued.max.messages.kbytes", std::to_string(std::max<std::size_t>(queue >> 10, 64))},
           {"fetch.max.bytes", std::to_string(fetch)},
           {"message.max.bytes", std::to_string(std::min<std::size_t>(fetch, 1'000'000))}}};
-  if (settings_.mode == RunMode::Throughput) {
-    configuration.defaults.emplace_back("fetch.min.bytes", "65536");
-  } else if (settings_.mode == RunMode::Latency) {
-    configuration.defaults.emplace_back("socket.nagle.disable", "true");
-  }
+  configuration.defaults.emplace_back("client.id", "kaspar");
+  configuration.defaults.emplace_back("queued.min.messages", "1000000");
   strict_ = embedded;
   if (embedded) {
     // When the last member has left, the mock cluster keeps the next one waiting for a session time

@@ -21,6 +21,14 @@ using std::chrono::milliseconds;
 /// all are copied, what they were made of can go, and be used again while it is warm.
 constexpr std::size_t small_value = 256;
 
+/// Records that are enqueued by who writes them.
+constexpr std::size_t few_records = 64;
+/// While no more than so many reports come at once, of no more writes than can wait, the thread
+/// looks at them so often: each time that it is woken costs as much as a record's other work.
+constexpr std::size_t few_reports = 16;
+constexpr std::size_t few_writes = 32;
+constexpr milliseconds report_pause{5};
+
 constexpr milliseconds best_effort_close{5'000};
 
 /// A view's data for librdkafka, to which a null pointer is a null value.
@@ -47,19 +55,38 @@ Producer::~Producer() {
   (void)close(milliseconds{0});
   handles_.clear();
   client_.reset();
-  if (wakeup_ >= 0) ::close(wakeup_);
+  for (const int descriptor : {wakeup_, reports_}) {
+    if (descriptor >= 0) ::close(descriptor);
+  }
 }
 
 void Producer::write(std::size_t topic, std::span<const OutputRecord> records,
                      const WriteTerms& terms, DeliveryListener& listener) noexcept {
+  const Job job{.topic = topic, .records = records, .terms = terms, .listener = &listener};
   bool first = false;
   ++untold_;
+  if (produce_at_once(job)) return;
   {
     const std::lock_guard lock(mutex_);
     first = jobs_.empty();
-    jobs_.push_back({.topic = topic, .records = records, .terms = terms, .listener = &listener});
+    jobs_.push_back(job);
   }
   if (first) wake();
+}
+
+bool Producer::produce_at_once(const Job& job) noexcept {
+  if (job.records.size() > few_records || job.terms.caution != Caution::None) return false;
+  if (!lets_others_produce() || !turn_.try_acquire()) return false;
+  bool next = false;
+  {
+    const std::lock_guard lock(mutex_);
+    next = jobs_.empty() && !closing_;
+  }
+  if (next) take(job);
+  const bool due = next && renewing_;
+  turn_.release();
+  if (due) wake();
+  return next;
 }
 
 void Producer::wake() noexcept {
@@ -69,20 +96,26 @@ void Producer::wake() noexcept {
 }
 
 void Producer::wait_for_work(int timeout) {
-  pollfd ready{.fd = wakeup_, .events = POLLIN, .revents = 0};
-  (void)::poll(&ready, 1, timeout);
+  std::array<pollfd, 2> ready{pollfd{.fd = wakeup_, .events = POLLIN, .revents = 0},
+                              pollfd{.fd = reports_, .events = POLLIN, .revents = 0}};
+  if (patient_) (void)::poll(ready.data(), 1, static_cast<int>(report_pause.count()));
+  if (ready[0].revents == 0) (void)::poll(ready.data(), ready.size(), timeout);
   std::uint64_t count = 0;
-  (void)!::read(wakeup_, &count, sizeof count);
+  for (const pollfd& one : ready) {
+    if (one.revents != 0) (void)!::read(one.fd, &count, sizeof count);
+  }
 }
 
 void Producer::run() noexcept {
   bool flushing = false;
+  turn_.acquire();
   while (true) {
-    if (flushing) {
-      rd_kafka_flush(client_.get(), 20);  // past linger.ms, and serves reports
-    } else {
-      wait_for_work(renewing_ ? 5 : 1'000);
-    }
+    const int wait = renewing_ ? 5 : 1'000;
+    turn_.release();
+    if (!flushing) wait_for_work(wait);
+    turn_.acquire();
+    if (flushing) rd_kafka_flush(client_.get(), 20);  // past linger.ms, and serves reports
+    heard_ = 0;
     bool give_up = false;
     {
       const std::lock_guard lock(mutex_);
@@ -90,6 +123,7 @@ void Producer::run() noexcept {
       flushing = closing_;
       give_up = give_up_;
     }
+    patient_ = taken_.empty() && lets_others_produce();
     for (const Job& job : taken_) take(job);
     taken_.clear();
     work(flushing);
@@ -99,11 +133,13 @@ void Producer::run() noexcept {
     while (rd_kafka_poll(client_.get(), 0) > 0) {
     }
     reports_heard();
+    patient_ = patient_ && heard_ <= few_reports && under_way_ <= few_writes && !renewing_;
     if (flushing && under_way_ == 0 && waiting_.empty()) {
       const std::lock_guard lock(mutex_);
       if (jobs_.empty()) {
         finished_ = true;
         changed_.notify_all();
+        turn_.release();
         return;
       }
     }

@@ -8,6 +8,7 @@
 
 #include "nodes/kafka/cluster_probe.hpp"
 #include "nodes/kafka/producer.hpp"
+#include "nodes/kafka/waits.hpp"
 
 namespace kaspar::nodes::kafka {
 namespace {
@@ -67,7 +68,9 @@ std::expected<void, Failure> Producer::make() {
   for (std::size_t& bytes : largest_) bytes -= std::min(framing, bytes / 8);
 
   wakeup_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  if (wakeup_ < 0) return std::unexpected(Failure{.message = "no event descriptor is left"});
+  reports_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (wakeup_ < 0 || reports_ < 0)
+    return std::unexpected(Failure{.message = "no event descriptor is left"});
   if (auto connected = connect(); !connected) return connected;
   if (auto begun = ready(); !begun) return begun;
   thread_ = std::thread([this] { run(); });
@@ -77,8 +80,7 @@ std::expected<void, Failure> Producer::make() {
 std::expected<void, Failure> Producer::connect() {
   ClientConfiguration configuration{
       .type = RD_KAFKA_PRODUCER,
-      .defaults = {{"client.id", "kaspar"},
-                   {"linger.ms", context_.settings.mode == RunMode::Throughput ? "10" : "0"}},
+      .defaults = producer_waits(context_.settings.mode),
       .owned = {{"acks", "all"},
                 // A topic is made by `create`, never because somebody asks for it.
                 {"allow.auto.create.topics", "false"},
@@ -88,6 +90,7 @@ std::expected<void, Failure> Producer::connect() {
       .add_callbacks = [](rd_kafka_conf_t* conf) {
         rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
       }};
+  configuration.defaults.emplace_back("client.id", "kaspar");
   if (delivery_ == Delivery::Reliable) {
     configuration.owned.emplace_back("enable.idempotence", "true");
     configuration.owned.emplace_back("message.timeout.ms", "0");
@@ -106,9 +109,6 @@ std::expected<void, Failure> Producer::connect() {
     configuration.owned.emplace_back("max.in.flight.requests.per.connection", "1");
     configuration.owned.emplace_back("message.timeout.ms", "30000");
   }
-  if (context_.settings.mode == RunMode::Latency) {
-    configuration.defaults.emplace_back("socket.nagle.disable", "true");
-  }
   configuration.owned.insert(configuration.owned.end(), limits_.begin(), limits_.end());
   configure(configuration);
 
@@ -122,7 +122,7 @@ std::expected<void, Failure> Producer::connect() {
 
   constexpr std::uint64_t one = 1;
   const QueueHandle events{rd_kafka_queue_get_main(client_.get())};
-  rd_kafka_queue_io_event_enable(events.get(), wakeup_, &one, sizeof one);
+  rd_kafka_queue_io_event_enable(events.get(), reports_, &one, sizeof one);
   return {};
 }
 

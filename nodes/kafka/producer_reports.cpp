@@ -21,6 +21,7 @@ bool is_purged(rd_kafka_resp_err_t code) {
 void Producer::on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
   auto& self = owner<Producer>(opaque);
   const auto tag = reinterpret_cast<std::uintptr_t>(message->_private);
+  ++self.heard_;
   self.reported(self.deliveries_[tag >> index_bits], message->err, tag & index_mask,
                 message->partition);
 }

@@ -160,7 +160,7 @@ void BranchQueue::forget(DetachedFlight& flight) noexcept {
   flight.clear();
   flights_.give_back(&flight);
   const std::lock_guard lock(state_.mutex);
-  if (--state_.detached == 0) state_.changed.notify_all();
+  if (--state_.detached == 0 && state_.reading == 0) state_.changed.notify_all();
 }
 
 void BranchQueue::close() noexcept {

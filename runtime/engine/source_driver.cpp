@@ -171,7 +171,8 @@ void SourceDriver::finish(Flight& flight) noexcept {
   const std::lock_guard lock(state_.mutex);
   if (lost) state_.lost = true;
   ++state_.finished;
-  if (--state_.flights == 0) state_.changed.notify_all();
+  // Nobody waits for that while records are read, and at a low rate each is the last one.
+  if (--state_.flights == 0 && state_.reading == 0) state_.changed.notify_all();
 }
 
 }  // namespace kaspar::engine

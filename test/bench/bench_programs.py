@@ -8,22 +8,31 @@ import uuid
 
 sys.dont_write_bytecode = True
 import bench_data
+import model_families
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 import brokers
 
 BUILD = bench_data.ROOT / "build" / "release"
 KASPAR = BUILD / "kaspar"
 MODEL = bench_data.CHART / "control-chart.onnx"
+PEERS = ("forward", "relay", "onnx")  # what bench_peer does
 
 
 class Topics:
-    """An input topic, filled once, and an output topic, on some broker."""
+    """An input topic, filled once, and an output topic, on some broker; of as many partitions where not said otherwise."""
 
-    def __init__(self, broker, partitions):
-        self.broker, self.partitions = broker, partitions
+    def __init__(self, broker, partitions, output_partitions=None):
+        self.broker, self.partitions, self.output_partitions = broker, partitions, output_partitions or partitions
         self.id = f"bench-{uuid.uuid4().hex[:6]}"
         self.inputs, self.outputs, self.dead, self.empty = (f"{self.id}-{name}" for name in ("in", "out", "dead", "empty"))
-        broker.create_topics([self.inputs, self.outputs, self.dead, self.empty], partitions)
+        broker.create_topics({self.inputs: partitions, self.empty: partitions, self.outputs: self.output_partitions,
+                              self.dead: self.output_partitions})
+
+    def delete(self):
+        self.broker.delete_topics([self.inputs, self.outputs, self.dead, self.empty])
+
+    def partitions_of(self, topic):
+        return range(self.partitions if topic in (self.inputs, self.empty) else self.output_partitions)
 
     def fill(self, rows, count):
         subprocess.run([BUILD / "test/bench/bench_load", "fill", "--brokers", self.broker.address, "--in", self.inputs,
@@ -32,7 +41,7 @@ class Topics:
     def ends(self, topic):
         from confluent_kafka import Consumer, TopicPartition
         consumer = Consumer({"bootstrap.servers": self.broker.address, "group.id": "bench-ends"})
-        found = [consumer.get_watermark_offsets(TopicPartition(topic, p), 10)[1] for p in range(self.partitions)]
+        found = [consumer.get_watermark_offsets(TopicPartition(topic, p), 10)[1] for p in self.partitions_of(topic)]
         consumer.close()
         return found
 
@@ -43,7 +52,7 @@ class Topics:
         consumer = Consumer({"bootstrap.servers": self.broker.address, "group.id": "bench-committed", "enable.partition.eof": True,
                              "isolation.level": "read_committed"})
         consumer.assign([TopicPartition(self.outputs, p, offset) for p, offset in enumerate(first)])
-        count, times, reading, deadline = 0, [], self.partitions, time.monotonic() + 120
+        count, times, reading, deadline = 0, [], self.output_partitions, time.monotonic() + 120
         while reading:
             if time.monotonic() > deadline:
                 sys.exit("the outputs cannot be read")
@@ -63,7 +72,7 @@ class Topics:
         times = []
         for offsets in (first, [end - 1 for end in last]):
             consumer.assign([TopicPartition(self.outputs, p, offset) for p, offset in enumerate(offsets)])
-            missing, deadline = set(range(self.partitions)), time.monotonic() + 60
+            missing, deadline = set(self.partitions_of(self.outputs)), time.monotonic() + 60
             while missing:
                 message = consumer.poll(1)
                 if time.monotonic() > deadline:
@@ -78,30 +87,40 @@ class Topics:
 
 
 class Program:
-    """One that reads a topic to its end, or serves it until it is stopped. Of kaspar's, `interval` is what it commits at, and
-    `exactly_once` its guarantee."""
+    """One that reads a topic to its end, or serves it until it is stopped.
 
-    def __init__(self, name, work, lab, interval=None, exactly_once=False):
-        self.name, self.work, self.lab, self.interval, self.exactly_once = name, work, lab, interval, exactly_once
+    `work` is a kind of `bench_data.pipeline`, run by kaspar with `run` as its profile's [run] table; or what bench_peer does:
+    "forward" (keys), "relay" (values) and "onnx KIND", the job of that pipeline as one writes it by hand."""
 
-    def command(self, topics, inputs, until_end):
-        group = f"bench-{uuid.uuid4().hex[:8]}"
+    def __init__(self, name, work, lab, run=None, exactly_once=False, columns=60):
+        self.name, self.work, self.lab, self.run_table, self.exactly_once, self.columns = name, work, lab, run or {}, exactly_once, columns
+
+    def command(self, topics, inputs, until_end, group=None):
+        group = group or f"bench-{uuid.uuid4().hex[:8]}"
         end = ["--until-end"] if until_end else []
-        if self.work in ("forward", "onnx"):
-            mean, std = bench_data.scaler()
-            model = ["--library", self.lab.library, "--model", MODEL, "--mean", mean, "--std", std] if self.work == "onnx" else []
-            return [BUILD / "test/bench/bench_peer", self.work, "--brokers", topics.broker.address, "--in", inputs,
-                    "--out", topics.outputs, "--group", group, "--partitions", str(topics.partitions), *model, *end]
-        file = self.lab.folder / f"{self.work}-{group}.pipe"
-        text = bench_data.pipeline(self.work, self.lab.lr, (inputs, topics.outputs, topics.dead), group)
+        if self.work.split()[0] in PEERS:
+            return [BUILD / "test/bench/bench_peer", self.work.split()[0], "--brokers", topics.broker.address, "--in", inputs,
+                    "--out", topics.outputs, "--group", group, "--partitions", str(topics.partitions), *self.peer_model(), *end]
+        file = self.lab.folder / f"{self.work}-{uuid.uuid4().hex[:8]}.pipe"
+        text = bench_data.pipeline(self.work, self.lab.model(self.work, self.columns), (inputs, topics.outputs, topics.dead), group,
+                                   self.columns)
         if self.exactly_once:
             text = text.replace("pipe 1\n", "pipe 1\ndeliver exactly_once\n", 1)
         file.write_text(text)
         profile = []
-        if self.interval:
+        if self.run_table:
             profile = ["--profile", file.with_suffix(".toml")]
-            profile[1].write_text(f'[run]\ninstance = "{group}"\ncommit_interval = "{self.interval}"\n')
+            table = {"instance": file.stem, **self.run_table}
+            profile[1].write_text("[run]\n" + "".join(f'{name} = "{value}"\n' for name, value in table.items()))
         return [KASPAR, "run", file, *profile, "--brokers", topics.broker.address, *end]
+
+    def peer_model(self):
+        if not self.work.startswith("onnx "):
+            return []
+        kind = self.work.removeprefix("onnx ")
+        mean, std = bench_data.scaler()
+        return ["--library", self.lab.library, "--model", self.lab.model(kind), "--mean", mean, "--std", std,
+                "--labels", ",".join(bench_data.labels(kind)), *(["--steps"] if kind == "lstm" else [])]
 
     def run(self, topics, inputs):
         """CPU seconds of all threads, peak memory in MiB."""
@@ -116,27 +135,49 @@ class Program:
 
 
 class Lab:
+    """A folder with rows and models, and the programs of the canonical job."""
+
     def __init__(self, folder, library):
         self.folder, self.library = pathlib.Path(folder), library
-        self.rows, self.lr = self.folder / "rows.csv", self.folder / "lr.onnx"
+        self.rows = self.folder / "rows.csv"
         bench_data.write_rows(self.rows)
-        bench_data.write_lr(self.lr)
-        self.programs = [Program("forwarder", "forward", self), Program("pass-through", "pass", self),
-                         Program("lr", "lr", self), Program("lstm", "lstm", self)]
+        self.forwarder = Program("forwarder", "forward", self)
+        self.programs = [self.forwarder, Program("pass-through", "pass", self), Program("lr", "lr", self), Program("lstm", "lstm", self)]
         if library:
-            self.programs.append(Program("hand-written with ONNX Runtime", "onnx", self))
+            self.programs.append(Program("hand-written with ONNX Runtime", "onnx lstm", self))
+
+    def model(self, kind, columns=60):
+        """The path of the model that a pipeline of that kind runs, made when it is first wanted."""
+        if kind == "lstm":
+            return MODEL
+        path = self.folder / f"{kind}-{columns}.onnx"
+        if not path.exists():
+            model_families.write_job_model(kind, path, columns)
+        return path
+
+    def wide_rows(self, columns, count=512):
+        path = self.folder / f"rows-of-{columns}.csv"
+        if not path.exists():
+            bench_data.write_wide_rows(path, columns, count)
+        return path
 
 
 class Embedded(brokers.EmbeddedBroker):
-    def create_topics(self, names, partitions):
-        options = [option for name in names for option in ("--topic", f"{name}:{partitions}")]
+    def create_topics(self, partitions):
+        options = [option for name, count in partitions.items() for option in ("--topic", f"{name}:{count}")]
         self.process = subprocess.Popen([KASPAR, "broker", *options], stdout=subprocess.PIPE, text=True)
         self.address = self.process.stdout.readline().strip()
 
 
 class Real(brokers.RealBroker):
-    def create_topics(self, names, partitions):
+    def create_topics(self, partitions):
         from confluent_kafka.admin import AdminClient, NewTopic
         admin = AdminClient({"bootstrap.servers": self.address})
-        for future in admin.create_topics([NewTopic(name, partitions, 1) for name in names]).values():
+        for future in admin.create_topics([NewTopic(name, count, 1) for name, count in partitions.items()]).values():
+            future.result()
+
+    def delete_topics(self, names):
+        from confluent_kafka.admin import AdminClient
+        admin = AdminClient({"bootstrap.servers": self.address})
+        for future in admin.delete_topics(names).values():
             future.result()

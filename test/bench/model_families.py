@@ -260,6 +260,19 @@ FAMILIES = {
 }
 
 
+JOBS = {"mlp": "perceptron 60-32-6", "gbdt": "gradient boosting, 100 x depth 6"}
+
+
+def write_job_model(kind, path, columns=COLUMNS):
+    """The model of a pipeline of that kind, if it has one of its own (`bench_data.pipeline`)."""
+    if kind in JOBS:
+        FAMILIES[JOBS[kind]].write(path)
+    elif kind == "lr" and columns == COLUMNS:
+        bench_data.write_lr(path)
+    elif kind == "lr":
+        bench_data.write_wide_lr(path, columns)
+
+
 def write_rows(path, columns, count=ROWS):
     """Standard normal ones, 32-bit floats one after the other."""
     numpy.random.default_rng(60).standard_normal((count, columns)).astype(numpy.float32).tofile(str(path))

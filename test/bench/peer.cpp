@@ -1,9 +1,10 @@
 // What one writes without kaspar, from one topic to another: the floor and the peer of every
 // pipeline.
 //
-//   forward  a bare librdkafka forwarder: keys, murmur2, delivery reports; the value that it writes
-//   is the key onnx     the whole control-chart job: fast_float, ONNX Runtime in batches of up to
-//   256, the label
+//   forward  a bare librdkafka forwarder: keys, murmur2, delivery reports; it writes each key as
+//            the value
+//   relay    the same, of the values
+//   onnx     a whole job: fast_float, ONNX Runtime in batches of up to 256, the label
 //
 // Committing is librdkafka's own; nobody waits for a delivery before its offset goes. Ends at the
 // end of the topic with
@@ -32,12 +33,12 @@ using namespace kaspar::bench;
 
 constexpr std::size_t most_messages = 1024;
 constexpr std::size_t model_batch = 256;
-constexpr std::array<std::string_view, 6> labels{
-    "Normal", "Cyclic", "Increasing Trend", "Decreasing Trend", "Upward Shift", "Downward Shift"};
 
 struct Options {
   std::string work, brokers, in, out, group, library, model, linger = "0";
+  std::vector<std::string> labels;
   float mean = 0, std = 1;
+  bool steps = false;  // the model takes a row as a series, [rows, fields, 1]
   int partitions = 1;
   bool until_end = false;
 };
@@ -71,7 +72,12 @@ rd_kafka_t* make_client(rd_kafka_type_t type, const Properties& properties) {
 class Model {
  public:
   Model(const Options& options, OnnxSession session)
-      : mean_(options.mean), scale_(1.0F / options.std), session_(std::move(session)) {}
+      : mean_(options.mean),
+        scale_(1.0F / options.std),
+        dimensions_(options.steps ? 3 : 2),
+        labels_(options.labels),
+        session_(std::move(session)),
+        scores_(model_batch * labels_.size()) {}
 
   void label(std::span<rd_kafka_message_t* const> messages, std::vector<std::string_view>& made) {
     made.assign(messages.size(), {});
@@ -87,21 +93,23 @@ class Model {
       }
       if (rows == 0) continue;
       const std::array<std::int64_t, 3> shape{static_cast<std::int64_t>(rows), row_fields, 1};
-      session_.run({input_.data(), rows * row_fields}, shape,
-                   {scores_.data(), rows * labels.size()});
+      session_.run({input_.data(), rows * row_fields}, {shape.data(), dimensions_},
+                   {scores_.data(), rows * labels_.size()});
       for (std::size_t r = 0; r < rows; ++r) {
-        const float* const scores = scores_.data() + r * labels.size();
-        made[good_[r]] = labels[static_cast<std::size_t>(
-            std::max_element(scores, scores + labels.size()) - scores)];
+        const float* const scores = scores_.data() + r * labels_.size();
+        made[good_[r]] = labels_[static_cast<std::size_t>(
+            std::max_element(scores, scores + labels_.size()) - scores)];
       }
     }
   }
 
  private:
   float mean_, scale_;
+  std::size_t dimensions_;
+  std::vector<std::string> labels_;
   OnnxSession session_;
   std::array<float, model_batch * row_fields> input_{};
-  std::array<float, model_batch * labels.size()> scores_{};
+  std::vector<float> scores_;
   std::array<std::size_t, model_batch> good_{};
 };
 
@@ -130,6 +138,7 @@ int work(const Options& options, std::optional<Model> model) {
   std::vector<rd_kafka_message_t*> messages(most_messages);
   std::vector<rd_kafka_message_t> made(most_messages);
   std::vector<std::string_view> values;
+  const bool relay = options.work == "relay";
   std::size_t records = 0;
   std::size_t failed = 0;
   int ended = 0;
@@ -156,8 +165,10 @@ int work(const Options& options, std::optional<Model> model) {
       message = {};
       message.key = messages[i]->key;
       message.key_len = messages[i]->key_len;
-      message.payload = model ? const_cast<char*>(values[i].data()) : messages[i]->key;
-      message.len = model ? values[i].size() : messages[i]->key_len;
+      message.payload = relay ? messages[i]->payload : messages[i]->key;
+      message.len = relay ? messages[i]->len : messages[i]->key_len;
+      if (model) message.payload = const_cast<char*>(values[i].data());
+      if (model) message.len = values[i].size();
       good += model && values[i].empty() ? 0 : 1;
     }
     failed += count - static_cast<std::size_t>(good);
@@ -183,7 +194,9 @@ int work(const Options& options, std::optional<Model> model) {
 int main(int argc, char** argv) {
   Options options;
   CLI::App app{"What one writes without kaspar"};
-  app.add_option("WORK", options.work)->required()->check(CLI::IsMember({"forward", "onnx"}));
+  app.add_option("WORK", options.work)
+      ->required()
+      ->check(CLI::IsMember({"forward", "relay", "onnx"}));
   app.add_option("--brokers", options.brokers)->required();
   app.add_option("--in", options.in)->required();
   app.add_option("--out", options.out)->required();
@@ -194,12 +207,14 @@ int main(int argc, char** argv) {
   app.add_option("--model", options.model);
   app.add_option("--mean", options.mean);
   app.add_option("--std", options.std);
+  app.add_option("--labels", options.labels, "of the classes")->delimiter(',');
+  app.add_flag("--steps", options.steps, "the model takes [rows, 60, 1]");
   app.add_flag("--until-end", options.until_end);
   CLI11_PARSE(app, argc, argv);
   struct sigaction stop{};
   stop.sa_handler = [](int) { stopped = true; };
   ::sigaction(SIGTERM, &stop, nullptr);
-  if (options.work == "forward") return work(options, std::nullopt);
+  if (options.work != "onnx") return work(options, std::nullopt);
   auto session = OnnxSession::open(options.library, options.model);
   if (!session) return fmt::print(stderr, "{}\n", session.error()), 77;
   return work(options, Model{options, std::move(*session)});

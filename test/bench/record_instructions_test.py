@@ -18,10 +18,12 @@ import sys
 import tempfile
 
 import bench_data
+import model_families
 
 FIGURES = pathlib.Path(__file__).with_name("record_instructions.json")
 FEW = 1_000
-MANY = {"lstm": 11_000, "pass": 401_000}  # so much more work, in a warm program, that a run's own noise is far below 1 %
+# So much more work, in a warm program, that a run's own noise is far below 1 %.
+MANY = {"lstm": 11_000, "lr": 21_000, "mlp": 21_000, "gbdt": 21_000, "json": 21_000, "pass": 401_000}
 REPEATS, ROWS = 11, 512
 MORE, MORE_ALLOCATIONS = 1.10, 0.05
 
@@ -40,13 +42,17 @@ def count(tool, pattern, command, folder):
 
 def write_inputs(folder):
     bench_data.write_rows(folder / "kernel.csv", ROWS)
-    lines = (folder / "kernel.csv").read_text(encoding="ascii").splitlines(keepends=True)
-    for rows in (FEW, *MANY.values()):
-        (folder / f"{rows}.csv").write_text("".join(lines[i % ROWS] for i in range(rows)), encoding="ascii")
+    bench_data.write_payments(folder / "payments.jsonl", ROWS)
+    for kind, many in MANY.items():
+        lines = (folder / ("payments.jsonl" if kind == "json" else "kernel.csv")).read_text(encoding="ascii").splitlines(keepends=True)
+        for rows in (FEW, many):
+            (folder / f"{kind}-{rows}").write_text("".join(lines[i % ROWS] for i in range(rows)), encoding="ascii")
+        model_families.write_job_model(kind, folder / f"{kind}.onnx")
+        text = bench_data.pipeline(kind, f"{kind}.onnx")
+        if kind == "pass":
+            text = text.replace("key: meta.key, value: meta.key", 'value: "same"')
+        (folder / f"{kind}.pipe").write_text(text, encoding="utf-8")
     (folder / "one.toml").write_text("[run]\nthreads = 1\n", encoding="ascii")
-    (folder / "lstm.pipe").write_text(bench_data.pipeline("lstm"), encoding="utf-8")
-    passing = bench_data.pipeline("pass").replace("key: meta.key, value: meta.key", 'value: "same"')
-    (folder / "pass.pipe").write_text(passing, encoding="utf-8")
 
 
 def stage_figures(build, folder):
@@ -63,7 +69,7 @@ def file_figures(program, kind, folder):
     def run(rows):
         for sink in ("labels", "dead"):
             (folder / sink).unlink(missing_ok=True)
-        return [program, "run", f"{kind}.pipe", "--profile", "one.toml", "--source", f"windows=file:{rows}.csv",
+        return [program, "run", f"{kind}.pipe", "--profile", "one.toml", "--source", f"windows=file:{kind}-{rows}",
                 "--sink", "labels=file:labels", "--sink", "dead=file:dead", "--until-end"]
     figures, most = {}, MANY[kind]
     for what, tool, pattern in (("instructions", "callgrind", r"Collected : (\d+)"),

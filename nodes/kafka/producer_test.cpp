@@ -1,0 +1,150 @@
+// What a producer's writers may rely on, whichever thread enqueues their records.
+#include <atomic>
+#include <deque>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "nodes/kafka/broker_for_test.hpp"
+#include "nodes/kafka/kafka_sink.hpp"
+#include "nodes/kafka/waits.hpp"
+
+using namespace kaspar;
+using namespace kaspar::nodes::kafka;
+
+namespace {
+
+std::vector<std::string> texts(const Properties& properties) {
+  std::vector<std::string> all;
+  for (const auto& [name, value] : properties) all.push_back(name + "=" + value);
+  return all;
+}
+
+KafkaSink sink_of(World& world) {
+  return KafkaSink(
+      std::make_shared<Producer>(std::vector<ProducedTopic>{{.name = "in"}}, Delivery::Reliable,
+                                 world.settings.kafka, world.context),
+      0);
+}
+
+}  // namespace
+
+TEST_CASE("small and large writes of one key keep their order") {
+  constexpr std::size_t writes = 600;
+  World world;
+  KafkaSink sink = sink_of(world);
+  REQUIRE(sink.open().has_value());
+  std::mt19937 random(1);
+  std::deque<std::string> values;
+  std::deque<std::vector<OutputRecord>> written;
+  std::size_t total = 0;
+  for (std::size_t i = 0; i < writes; ++i) {
+    // Most are few enough to be enqueued by this thread; those between are not.
+    const std::size_t count = random() % 5 == 0 ? 100 + random() % 100 : 1 + random() % 3;
+    auto& records = written.emplace_back();
+    for (std::size_t k = 0; k < count; ++k) {
+      values.push_back(std::to_string(total++));
+      records.push_back({.key = "one", .value = values.back(), .has_key = true});
+    }
+  }
+  Heard heard;
+  for (const auto& records : written) sink.write(records, {}, heard);
+  REQUIRE(sink.close(30s).has_value());
+  CHECK(heard.delivered_ == writes);
+  auto source = world.source();
+  REQUIRE(source->open().has_value());
+  Batches batches;
+  read(*source, total, batches);
+  std::size_t next = 0;
+  std::size_t misplaced = 0;
+  for (const auto& batch : batches) {
+    for (const Record& record : batch->records) misplaced += record.value != values[next++];
+  }
+  CHECK(next == total);
+  CHECK(misplaced == 0);
+  batches.clear();
+  REQUIRE(source->close(10s).has_value());
+}
+
+TEST_CASE("what several threads write at the same time is delivered, each record once") {
+  constexpr std::size_t threads = 4;
+  constexpr std::size_t writes = 300;
+  World world;
+  KafkaSink sink = sink_of(world);
+  REQUIRE(sink.open().has_value());
+  std::mutex one_at_a_time;  // as the engine calls a sink
+  std::atomic<std::size_t> delivered{0};
+  std::vector<std::vector<std::string>> keys_of(threads);
+  std::vector<std::thread> writers;
+  for (std::size_t t = 0; t < threads; ++t) {
+    for (std::size_t i = 0; i < writes; ++i) {
+      keys_of[t].push_back(std::to_string(t * writes + i));
+    }
+    writers.emplace_back([&, t] {
+      for (const std::string& key : keys_of[t]) {
+        const OutputRecord record{.key = key, .value = "x", .has_key = true};
+        Heard heard;
+        {
+          const std::lock_guard lock(one_at_a_time);
+          sink.write({&record, 1}, {}, heard);
+        }
+        while (heard.delivered_ == 0) std::this_thread::sleep_for(100us);
+        ++delivered;
+      }
+    });
+  }
+  for (std::thread& writer : writers) writer.join();
+  REQUIRE(sink.close(30s).has_value());
+  CHECK(delivered == threads * writes);
+  auto source = world.source();
+  REQUIRE(source->open().has_value());
+  Batches batches;
+  read(*source, threads * writes, batches);
+  const std::multiset<std::string> found = keys(batches);
+  CHECK(found.size() == threads * writes);
+  CHECK(std::set<std::string>(found.begin(), found.end()).size() == threads * writes);
+  batches.clear();
+  REQUIRE(source->close(10s).has_value());
+}
+
+TEST_CASE("a mode sets waits alone, which every librdkafka takes or knows nothing of") {
+  using Texts = std::vector<std::string>;
+  const Texts usual{"fetch.wait.max.ms=100", "fetch.queue.backoff.ms=10"};
+  CHECK(texts(consumer_waits(RunMode::Balanced)) == usual);
+  CHECK(texts(consumer_waits(RunMode::Throughput)) ==
+        Texts{usual[0], usual[1], "fetch.min.bytes=65536"});
+  CHECK(texts(consumer_waits(RunMode::Latency)) ==
+        Texts{usual[0], usual[1], "socket.nagle.disable=true"});
+  CHECK(texts(producer_waits(RunMode::Balanced)) == Texts{"linger.ms=0"});
+  CHECK(texts(producer_waits(RunMode::Throughput)) == Texts{"linger.ms=10"});
+  CHECK(texts(producer_waits(RunMode::Latency)) ==
+        Texts{"linger.ms=0", "socket.nagle.disable=true"});
+  rd_kafka_conf_t* const conf = rd_kafka_conf_new();
+  for (const RunMode mode : {RunMode::Balanced, RunMode::Throughput, RunMode::Latency}) {
+    for (const Properties& waits : {consumer_waits(mode), producer_waits(mode)}) {
+      for (const auto& [name, value] : waits) {
+        INFO(name);
+        CHECK(rd_kafka_conf_set(conf, name.c_str(), value.c_str(), nullptr, 0) !=
+              RD_KAFKA_CONF_INVALID);
+      }
+    }
+  }
+  rd_kafka_conf_destroy(conf);
+}
+
+TEST_CASE("the mode reaches the client: for throughput a record waits for others") {
+  World world;
+  world.settings.mode = RunMode::Throughput;
+  KafkaSink sink = sink_of(world);
+  REQUIRE(sink.open().has_value());
+  const OutputRecord record{.value = "1"};
+  for (int i = 0; i < 3; ++i) {
+    Heard heard;
+    const auto begun = std::chrono::steady_clock::now();
+    sink.write({&record, 1}, {}, heard);
+    while (heard.delivered_ == 0) std::this_thread::sleep_for(1ms);
+    CHECK(std::chrono::steady_clock::now() - begun >= 9ms);
+  }
+  REQUIRE(sink.close(30s).has_value());
+}
