@@ -9,9 +9,14 @@ BUDGET = 256  # MiB, the default
 FLAT = 1.1
 
 
-def medians_apart(costs):
+def flat(report, part, what, costs, target=True):
+    """The largest of these costs' medians by the smallest."""
     medians = [statistics.median(values) for values in costs]
-    return max(medians) / min(medians)
+    if min(medians) <= 0:
+        return report.skip(f"{what}: the machine's noise is larger than what is measured")
+    if not target:
+        return report.number(part, what, max(medians) / min(medians))
+    return report.target("flat", what, max(medians) / min(medians), FLAT)
 
 
 def records(lab, report, make_topics, counts, rounds):
@@ -25,12 +30,9 @@ def records(lab, report, make_topics, counts, rounds):
         if count >= 1_000_000:
             report.target("6", f"peak memory with {count / 1e6:g} million records of lag, MiB", peaks[job.name], BUDGET)
         topics.delete()
-    if len(counts) > 1:
-        limits = f"{counts[0] / 1e6:g} to {counts[-1] / 1e6:g} million records"
-        for program in (lab.forwarder, job):
-            apart = medians_apart([cost[program.name] for cost in costs])
-            report.number("records", f"CPU a record, {program.name}: most / least, {limits}", apart)
-        report.target("flat", f"CPU a record: most / least, {limits}", apart, FLAT)
+    span = f"{counts[0] / 1e6:g} to {counts[-1] / 1e6:g} million records"
+    flat(report, "records", f"CPU a record, forwarder: most / least, {span}", [cost["forwarder"] for cost in costs], False)
+    flat(report, "records", f"CPU a record: most / least, {span}", [cost[job.name] for cost in costs])
 
 
 def tiny(lab, report, make_topics, count):
@@ -61,11 +63,9 @@ def partitions(lab, report, make_topics, count, rounds):
         for number in numbers:
             report.add("partitions", f"{program.name}, {number} partition{'s' if number > 1 else ''}", "us CPU/rec",
                        costs[number, program.name], records=count)
-        of_numbers = [costs[number, program.name] for number in numbers]
-        if program is lab.forwarder:
-            report.number("partitions", "CPU a record, forwarder: most / least, 1 to 64 partitions", medians_apart(of_numbers))
-        else:
-            report.target("flat", "CPU a record: most / least, 1 to 64 partitions", medians_apart(of_numbers), FLAT)
+        what = "CPU a record, forwarder" if program is lab.forwarder else "CPU a record"
+        flat(report, "partitions", f"{what}: most / least, 1 to 64 partitions",
+             [costs[number, program.name] for number in numbers], program is not lab.forwarder)
 
 
 def columns(lab, report, make_topics, count, rounds):
@@ -83,4 +83,4 @@ def columns(lab, report, make_topics, count, rounds):
             costs[width].append(1e9 * (spent[0] - spent[1]) / (count * 100))
     for width in widths:
         report.add("columns", f"a column of {width}", "ns CPU", costs[width])
-    report.target("flat", "CPU a column: most / least, 100 to 1000 columns", medians_apart(costs.values()), FLAT)
+    flat(report, "columns", "CPU a column: most / least, 100 to 1000 columns", costs.values())

@@ -1,6 +1,7 @@
 """The programs that test/bench/run measures, and the topics and brokers that they run on."""
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -86,6 +87,13 @@ class Topics:
         return max(times) - min(times)
 
 
+def peak_of(pid):
+    """The most memory that a process had so far, in KiB; None once it has ended."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    found = re.search(r"^VmHWM:\s+(\d+)", status, re.M)
+    return int(found[1]) if found else None
+
+
 class Program:
     """One that reads a topic to its end, or serves it until it is stopped.
 
@@ -127,11 +135,16 @@ class Program:
         log = self.lab.folder / "program.log"
         with log.open("wb") as out:
             child = subprocess.Popen(self.command(topics, inputs, True), stdout=out, stderr=out)
+            # What wait4() tells of memory is also that of this process, as of before exec().
+            peak = 0
+            while not os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                peak = peak_of(child.pid) or peak
+                time.sleep(0.05)
             _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
         if child.returncode != 0:
             sys.exit(f"{self.name}: exit status {child.returncode}: {log.read_text()[-2000:]}")
-        return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+        return usage.ru_utime + usage.ru_stime, peak / 1024
 
 
 class Lab:
