@@ -19,6 +19,13 @@ Encoding append_float(std::string& out, T value) {
   return Encoding::Ok;
 }
 
+/// For a text of some tens of bytes, which are not allocated for each.
+std::string& empty_text() {
+  static thread_local std::string text;
+  text.clear();
+  return text;
+}
+
 /// `append_string` writes what is text in this format.
 template <class AppendString>
 Encoding append_element(std::string& out, const Cell& cell, std::size_t index,
@@ -49,13 +56,13 @@ Encoding append_element(std::string& out, const Cell& cell, std::size_t index,
       break;
     }
     case ScalarType::Timestamp: {
-      std::string text;  // short: no allocation beyond the first
+      std::string& text = empty_text();
       append_timestamp(text, element<std::int64_t>(cell, index));
       append_string(out, text);
       break;
     }
     case ScalarType::Duration: {
-      std::string text;
+      std::string& text = empty_text();
       append_duration(text, element<std::int64_t>(cell, index));
       append_string(out, text);
       break;
