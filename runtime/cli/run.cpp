@@ -49,6 +49,9 @@ constexpr int embedded_partitions = 3;
 /// How long a transaction is open where the profile says nothing: nobody sees results before.
 constexpr std::chrono::milliseconds transaction_interval{100};
 
+/// Beyond the deadline by which all must be delivered: groups are left, clients closed.
+constexpr std::chrono::milliseconds time_to_leave{5'000};
+
 bool on_kafka(const EndpointPlan& endpoint) { return endpoint.node->name == "kafka"; }
 
 Failure wrong_usage(std::string message) {
@@ -258,7 +261,7 @@ ExitStatus run_plan(const RunOptions& options, RunSettings settings, const Plan&
 ExitStatus run(const RunOptions& options) {
   StopRequest stop;
   // Before any other thread starts, for those inherit its mask.
-  const SignalWatch signals{[&stop] { stop.request(); }};
+  SignalWatch signals{[&stop] { stop.request(); }};
   NodeRegistry registry;
   nodes::register_all(registry);
   auto compile = compile_options(options);
@@ -275,6 +278,7 @@ ExitStatus run(const RunOptions& options) {
       !program->loaded.origins.contains("run.commit_interval")) {
     program->loaded.settings.commit_interval = transaction_interval;
   }
+  signals.end_within(program->loaded.settings.shutdown_deadline + time_to_leave);
   if (auto fine = check_files(*compiled.plan); !fine) return tell(fine.error());
   auto fed = fed_topics(options, *compiled.plan);
   if (!fed) return tell(fed.error());

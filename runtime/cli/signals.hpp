@@ -1,6 +1,8 @@
 // SIGTERM and SIGINT end a run gracefully; a second one ends the process at once.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <functional>
 #include <thread>
 
@@ -18,8 +20,14 @@ class SignalWatch {
   /// Ends the thread; the signals stay blocked.
   ~SignalWatch();
 
+  /// A process that has not ended so long after the first signal is ended by force, with
+  /// ExitStatus::Failed and a line that says so: a call that cannot be interrupted keeps it, such
+  /// as a commit that waits for brokers that are away. Any thread.
+  void end_within(std::chrono::milliseconds time) noexcept { longest_ = time.count(); }
+
  private:
   std::function<void()> stop_;
+  std::atomic<std::chrono::milliseconds::rep> longest_{0};  // 0: it may take for ever
   std::jthread thread_;
 };
 
