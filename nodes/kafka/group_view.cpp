@@ -1,7 +1,6 @@
 #include "nodes/kafka/group_view.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -32,10 +31,11 @@ PartitionList list_of(const std::vector<PartitionSnapshot>& partitions) {
 }
 
 std::string member_id(rd_kafka_t* client) {
-  const std::unique_ptr<char, void (*)(char*)> id{rd_kafka_memberid(client), [](char* text) {
-                                                    if (text != nullptr) std::free(text);
-                                                  }};
-  return id ? std::string{id.get()} : std::string{};
+  char* text = rd_kafka_memberid(client);
+  if (text == nullptr) return {};
+  std::string id{text};
+  rd_kafka_mem_free(client, text);
+  return id;
 }
 
 /// Numbers and texts of Kafka's protocol, in network order.

@@ -4,6 +4,8 @@
 
 #include <chrono>
 
+#include "nodes/kafka/cluster_probe.hpp"
+
 namespace kaspar::nodes::kafka {
 namespace {
 
@@ -134,6 +136,16 @@ std::expected<SingleRecord, Failure> RecordFetcher::fetch(const std::string& top
   return std::unexpected(
       Failure{.message = fmt::format("the record {}:{}:{} did not come within {} s", topic,
                                      partition, offset, patience / std::chrono::seconds{1})});
+}
+
+std::optional<TopicRoom> room_of_topic(const KafkaSettings& settings, const std::string& topic,
+                                       EventLog& log) {
+  ClusterProbe probe(settings, log);
+  if (!probe.connect()) return std::nullopt;
+  const auto count = probe.partitions(topic);
+  if (!count || !*count) return std::nullopt;
+  return TopicRoom{.partitions = **count,
+                   .largest_record = largest_record_within(probe.max_message_bytes(topic))};
 }
 
 std::optional<std::int32_t> partition_for(std::string_view partitioner,

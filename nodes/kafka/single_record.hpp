@@ -2,6 +2,7 @@
 // pipeline does, outside any group.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <memory>
@@ -11,7 +12,6 @@
 #include <utility>
 #include <vector>
 
-#include "nodes/kafka/cluster_probe.hpp"
 #include "runtime/core/event_log.hpp"
 #include "runtime/core/issue.hpp"
 #include "runtime/core/run_settings.hpp"
@@ -49,6 +49,17 @@ class RecordFetcher {
   explicit RecordFetcher(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
+
+/// What a sink's topic takes.
+struct TopicRoom {
+  std::int32_t partitions = 0;
+  std::size_t largest_record = 0;  // in bytes of key, value and headers
+};
+
+/// What brokers say of a topic; nothing where none answers in time or there is no such topic.
+/// Creates nothing.
+[[nodiscard]] std::optional<TopicRoom> room_of_topic(const KafkaSettings& settings,
+                                                     const std::string& topic, EventLog& log);
 
 /// Where a record with this key goes, by the name of a partitioner as sinks have it; nothing where
 /// that is left to chance.

@@ -101,13 +101,11 @@ void ask_about_sinks(const Plan& plan, const RunSettings& settings, EventLog& lo
   for (std::size_t i = 0; i < plan.sinks.size(); ++i) {
     const EndpointPlan& sink = plan.sinks[i];
     if (!on_kafka(sink)) continue;
-    nodes::kafka::ClusterProbe probe(cluster_of(sink, settings), log);
-    if (!probe.connect()) continue;
-    const std::string topic = string_param(sink.params, "topic");
-    const auto count = probe.partitions(topic);
-    if (!count || !*count) continue;
-    partitions[i] = **count;
-    limits[i] = nodes::kafka::largest_record_within(probe.max_message_bytes(topic));
+    const auto room = nodes::kafka::room_of_topic(cluster_of(sink, settings),
+                                                  string_param(sink.params, "topic"), log);
+    if (!room) continue;
+    partitions[i] = room->partitions;
+    limits[i] = room->largest_record;
   }
 }
 

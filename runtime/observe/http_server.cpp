@@ -94,7 +94,7 @@ class HttpServer::State::Session : public std::enable_shared_from_this<Session> 
   void read() {
     parser_.emplace();
     parser_->header_limit(static_cast<std::uint32_t>(state_.limits.head_bytes));
-    parser_->body_limit(0);
+    parser_->body_limit(std::uint64_t{0});
     stream_.expires_after(state_.limits.read_time);
     http::async_read_header(
         stream_, buffer_, *parser_,
