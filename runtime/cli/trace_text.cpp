@@ -128,10 +128,9 @@ std::string trace_for_people(const Plan& plan, const TracedRecord& record,
                              const std::vector<TracedChain>& traced,
                              const SinkPartitions& partitions, bool colour) {
   Printer printer(colour);
-  printer.line(
-      0, printer.bold(record.topic.empty() ? std::string{"the row given"}
-                                           : fmt::format("{}:{}:{}", record.topic, record.partition,
-                                                         record.offset)));
+  printer.line(0, printer.bold(record.offset < 0 ? std::string{"the row given"}
+                                                 : fmt::format("{}:{}:{}", record.topic,
+                                                               record.partition, record.offset)));
   printer.line(7, "key = " + shortened(json_of(record.key)));
   printer.line(7, "value = " + shortened(json_of(record.value)));
   for (const auto& [name, value] : record.headers) {

