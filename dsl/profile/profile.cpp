@@ -298,6 +298,8 @@ class ProfileReader {
       given(fmt::format("http.{}", name), value);
       if (name == "enabled") {
         take(key, value, settings.enabled);
+      } else if (name == "tap") {
+        take(key, value, profile_.tap);
       } else if (name == "listen") {
         take_address(key, value, settings.listen);
         settings.listen_given = true;
@@ -305,7 +307,7 @@ class ProfileReader {
         take_address(key, value, settings.probes);
       } else {
         document_.unknown_key(document_.span_of(key), name, "http",
-                              {"listen", "probes", "enabled"});
+                              {"listen", "probes", "enabled", "tap"});
       }
     }
   }

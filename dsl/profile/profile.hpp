@@ -2,7 +2,7 @@
 //
 // [kafka] brokers, connect_timeout; [kafka.options] librdkafka's properties; [clusters.NAME] the
 // same for further clusters; [run] threads, memory_budget, commit_interval, shutdown_deadline,
-// mode, instance; [http] listen, probes, enabled; [params] values of the file's parameters.
+// mode, instance; [http] listen, probes, enabled, tap; [params] values of the file's parameters.
 #pragma once
 
 #include <cstdint>
@@ -32,6 +32,7 @@ struct GivenSetting {
 
 struct Profile {
   RunSettings settings;              // what the profile does not say has its default
+  bool tap = false;                  // of [http]: what records hold may be looked at
   std::vector<OutsideValue> params;  // of [params]
   /// What it says but for [params]: "run.threads", "kafka.options.linger.ms".
   std::map<std::string, GivenSetting> given;

@@ -79,6 +79,7 @@ instance = "pod-1"
 listen = "0.0.0.0:9000"
 probes = "0.0.0.0:9001"
 enabled = false
+tap = true
 [params]
 threshold = 5
 name = "x"
@@ -108,6 +109,7 @@ token = { env = "PASSWORD" }
   CHECK(settings.http.listen_given);
   CHECK(settings.http.probes == "0.0.0.0:9001");
   CHECK_FALSE(settings.http.enabled);
+  CHECK(read.profile.tap);
   REQUIRE(read.profile.params.size() == 6);
 }
 

@@ -122,6 +122,7 @@ void ClientEvents::error(rd_kafka_t* client, rd_kafka_resp_err_t code,
     log_.write(LogLevel::Error, "kafka_fatal", why.data());
     return;
   }
+  if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) all_down_ = true;
   {
     const std::lock_guard lock(mutex_);
     if (!connected_) {

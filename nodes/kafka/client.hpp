@@ -3,6 +3,7 @@
 
 #include <rdkafka.h>
 
+#include <atomic>
 #include <chrono>
 #include <expected>
 #include <map>
@@ -44,6 +45,8 @@ class ClientEvents {
   [[nodiscard]] std::optional<std::string> fatal() const;
   /// The client that could not recover is gone.
   void forget_fatal();
+  /// Set when all brokers are down; whoever reaches one again clears it. Any thread.
+  [[nodiscard]] std::atomic<bool>& all_down() noexcept { return all_down_; }
   /// The last trouble with a broker, for the message when none is reached; may be empty.
   [[nodiscard]] std::string last_trouble() const;
   /// Until then trouble with brokers is kept, not logged: whoever connects tells it in one message.
@@ -64,6 +67,7 @@ class ClientEvents {
   std::unique_ptr<Link> link_{new Link{.mutex = {}, .events = this}};
   mutable std::mutex mutex_;
   bool connected_ = false;
+  std::atomic<bool> all_down_{false};
   std::map<rd_kafka_resp_err_t, std::chrono::steady_clock::time_point> told_;
   std::optional<std::string> fatal_;
   std::string trouble_;

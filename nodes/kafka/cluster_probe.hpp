@@ -19,6 +19,16 @@ namespace kaspar::nodes::kafka {
 /// What a broker takes where nothing was configured: Kafka's own default of `max.message.bytes`.
 inline constexpr std::size_t default_max_message_bytes = 1'048'588;
 
+/// What a record's framing and its batch's header take at most, of what a topic accepts.
+inline constexpr std::size_t record_framing = 1'024;
+
+/// The largest record, in bytes of key, value and headers, of a topic that takes batches of so
+/// many.
+[[nodiscard]] constexpr std::size_t largest_record_within(std::size_t message_bytes) noexcept {
+  const std::size_t least_room = message_bytes / 8;
+  return message_bytes - (record_framing < least_room ? record_framing : least_room);
+}
+
 /// Offsets of the first record of a partition, and after the last one.
 struct Watermarks {
   std::int64_t low = 0;

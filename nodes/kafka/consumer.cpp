@@ -185,6 +185,7 @@ void Consumer::assign(rd_kafka_topic_partition_list_t& partitions) {
     return;
   }
   assigned_once_ = true;
+  ++rebalances_;
   log().write(LogLevel::Info, "partitions_assigned", "partitions were assigned to this process",
               {{"count", std::to_string(partitions.cnt)}, {"partitions", text_of(partitions)}});
   // Finding out where to start may take longer than a transaction may be open.
@@ -263,7 +264,9 @@ void Consumer::on_commit(rd_kafka_t*, rd_kafka_resp_err_t code,
                          rd_kafka_topic_partition_list_t* offsets, void* opaque) {
   auto& self = owner<Consumer>(opaque);
   self.committing_ = false;
-  self.take_commit_result(code, offsets);
+  if (self.take_commit_result(code, offsets)) {
+    self.tracker_.commits().times.add(Clock::now() - self.last_commit_);
+  }
 }
 
 bool Consumer::take_commit_result(rd_kafka_resp_err_t code,
@@ -277,6 +280,7 @@ bool Consumer::take_commit_result(rd_kafka_resp_err_t code,
     }
   }
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return true;
+  ++tracker_.commits().failures;
   // While the process leaves, that is told once, as its failure.
   if (Clock::now() >= close_by_) return false;
   // In a rebalance that is usual.
@@ -293,6 +297,7 @@ bool Consumer::commit_until(Clock::time_point deadline, bool in_rebalance) {
     const std::vector<PartitionOffset> offsets = tracker_.uncommitted();
     if (offsets.empty()) return true;
     const QueueHandle answers{rd_kafka_queue_new(client_.get())};
+    const auto asked = Clock::now();
     const rd_kafka_resp_err_t code = rd_kafka_commit_queue(
         client_.get(), offset_list(offsets).get(), answers.get(), nullptr, nullptr);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -300,6 +305,7 @@ bool Consumer::commit_until(Clock::time_point deadline, bool in_rebalance) {
           rd_kafka_queue_poll(answers.get(), static_cast<int>(until(deadline).count()))};
       if (answer && take_commit_result(rd_kafka_event_error(answer.get()),
                                        rd_kafka_event_topic_partition_list(answer.get()))) {
+        tracker_.commits().times.add(Clock::now() - asked);
         continue;  // usually nothing is left
       }
     }

@@ -101,6 +101,13 @@ class Consumer final : private ClientEvents {
 
   [[nodiscard]] const std::optional<Failure>& failure();
 
+  // Any thread:
+  /// What the group assigned has been told once, be it nothing.
+  [[nodiscard]] bool assigned_once() const noexcept { return assigned_once_; }
+  [[nodiscard]] std::uint64_t rebalances() const noexcept { return rebalances_; }
+  [[nodiscard]] const std::string& group() const noexcept { return group_; }
+  using ClientEvents::all_down;
+
   /// Commits what is done and leaves the group. The client lives on until this object ends, which
   /// messages must not survive.
   [[nodiscard]] std::expected<void, Failure> close(std::chrono::milliseconds within);
@@ -143,13 +150,14 @@ class Consumer final : private ClientEvents {
   Caution caution_ = Caution::None;
   std::atomic<bool> found_{false};  // since the last rewind
   std::uint64_t attempt_ = 1;
-  Clock::time_point last_commit_ = Clock::now();
+  Clock::time_point last_commit_ = Clock::now();  // asked for
   Clock::time_point close_by_ = Clock::time_point::max();
   bool strict_ = false;  // an offset that is out of range is an error
   bool committing_ = false;
   bool left_ = false;      // the group, or it was tried
   bool answered_ = false;  // a rebalance, since it leaves
-  bool assigned_once_ = false;
+  std::atomic<bool> assigned_once_{false};
+  std::atomic<std::uint64_t> rebalances_{0};
 };
 
 }  // namespace kaspar::nodes::kafka

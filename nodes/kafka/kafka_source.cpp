@@ -32,6 +32,7 @@ KafkaSource::KafkaSource(std::string group, std::vector<Subscription> subscripti
                             : nullptr),
       consumer_(std::move(group), std::move(subscriptions), tracker_, transaction_.get(), cluster,
                 context),
+      view_(consumer_, tracker_),
       probe_(cluster, context.log),
       ends_(context.settings, probe_),
       fetched_(max_batch_records) {}
@@ -230,6 +231,10 @@ void KafkaSource::discard(const RecordBatch& batch, bool found) noexcept {
   if (transaction_) return;  // it is aborted, and rewinds
   for (const PartitionSpan& span : batch.spans) tracker_.discard(span.tracker, span.epoch);
 }
+
+void KafkaSource::describe(SourceSnapshot& snapshot) const { view_.describe(snapshot); }
+
+void KafkaSource::look_around(milliseconds within, bool group) { view_.look_around(within, group); }
 
 std::expected<void, Failure> KafkaSource::close(milliseconds within) {
   waiting_.clear();

@@ -11,16 +11,18 @@
 
 #include "nodes/kafka/cluster_probe.hpp"
 #include "nodes/kafka/consumer.hpp"
+#include "nodes/kafka/group_view.hpp"
 #include "nodes/kafka/message_storage.hpp"
 #include "nodes/kafka/offset_tracker.hpp"
 #include "nodes/kafka/partition_ends.hpp"
 #include "nodes/kafka/transaction.hpp"
+#include "runtime/core/observable_source.hpp"
 #include "runtime/core/run_settings.hpp"
 #include "runtime/core/source.hpp"
 
 namespace kaspar::nodes::kafka {
 
-class KafkaSource final : public Source {
+class KafkaSource final : public Source, public ObservableSource {
  public:
   /// The cluster is one of the context's settings. `producer`: what is written of the records, and
   /// with it in transactions the offsets; nullptr: the source commits offsets of what was
@@ -36,6 +38,8 @@ class KafkaSource final : public Source {
   void acknowledge(const RecordBatch& batch) noexcept override;
   void discard(const RecordBatch& batch, bool found) noexcept override;
   [[nodiscard]] std::expected<void, Failure> close(std::chrono::milliseconds within) override;
+  void describe(SourceSnapshot& snapshot) const override;
+  void look_around(std::chrono::milliseconds within, bool group) override;
   [[nodiscard]] const Failure& failure() const noexcept override { return failure_; }
 
  private:
@@ -82,6 +86,7 @@ class KafkaSource final : public Source {
   OffsetTracker tracker_;
   std::unique_ptr<Transaction> transaction_;  // of exactly once
   Consumer consumer_;
+  GroupView view_;
   ClusterProbe probe_;
   PartitionEnds ends_;
   Waiters waiting_;

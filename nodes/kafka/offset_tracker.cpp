@@ -30,6 +30,7 @@ std::int32_t OffsetTracker::partition(std::uint32_t index) const {
 std::uint64_t OffsetTracker::assign(std::uint32_t index) {
   revoke(index);
   const std::lock_guard lock(mutex_);
+  partitions_[index].assigned = true;
   return partitions_[index].epoch;
 }
 
@@ -37,10 +38,30 @@ void OffsetTracker::revoke(std::uint32_t index) {
   const std::lock_guard lock(mutex_);
   Partition& partition = partitions_[index];
   ++partition.epoch;
-  partition.watermark = partition.committed = -1;
+  partition.watermark = partition.committed = partition.found = -1;
+  partition.assigned = false;
   partition.spans.clear();
   partition.discarded = false;
   finished_.notify_all();
+}
+
+std::vector<PartitionSnapshot> OffsetTracker::partitions() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<PartitionSnapshot> snapshots;
+  for (const Partition& partition : partitions_) {
+    if (!partition.assigned) continue;
+    snapshots.push_back(
+        {.topic = partition.topic,
+         .partition = partition.partition,
+         .read = partition.spans.empty() ? partition.watermark : partition.spans.back().last + 1,
+         .committed = std::max(partition.committed, partition.found)});
+  }
+  return snapshots;
+}
+
+void OffsetTracker::found_committed(std::uint32_t index, std::int64_t offset) {
+  const std::lock_guard lock(mutex_);
+  partitions_[index].found = offset;
 }
 
 void OffsetTracker::discard(std::uint32_t index, std::uint64_t epoch) noexcept {

@@ -2,6 +2,7 @@
 // before which everything is done may be committed.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -13,6 +14,8 @@
 #include <string_view>
 #include <vector>
 
+#include "runtime/core/run_snapshot.hpp"
+
 namespace kaspar::nodes::kafka {
 
 struct PartitionOffset {
@@ -20,6 +23,12 @@ struct PartitionOffset {
   std::int32_t partition = 0;
   std::uint32_t index = 0;   // of the partition in the tracker
   std::int64_t offset = -1;  // the next to be read by whoever takes over
+};
+
+/// How commits of offsets, or of transactions, went. Any thread.
+struct CommitStatistics {
+  LatencyHistogram times;  // of those that succeeded
+  std::atomic<std::uint64_t> failures{0};
 };
 
 /// All partitions that were ever assigned. A partition's epoch is raised whenever it is assigned,
@@ -33,6 +42,10 @@ class OffsetTracker {
 
   /// Begins anew, with nothing in flight; returns the new epoch.
   std::uint64_t assign(std::uint32_t index);
+  /// What is known of every partition that is assigned; their ends are not.
+  [[nodiscard]] std::vector<PartitionSnapshot> partitions() const;
+  /// The group's offset of a partition that nothing was committed of since it was assigned.
+  void found_committed(std::uint32_t index, std::int64_t offset);
   /// Forgets what is in flight.
   void revoke(std::uint32_t index);
 
@@ -59,6 +72,9 @@ class OffsetTracker {
   /// The broker has taken this offset.
   void committed(std::uint32_t index, std::int64_t offset);
 
+  [[nodiscard]] CommitStatistics& commits() noexcept { return commits_; }
+  [[nodiscard]] const CommitStatistics& commits() const noexcept { return commits_; }
+
   /// Waits until nothing of the partition is in flight; false: too late, or it was discarded.
   [[nodiscard]] bool wait_idle(std::uint32_t index,
                                std::chrono::steady_clock::time_point deadline) const;
@@ -75,6 +91,8 @@ class OffsetTracker {
     std::uint64_t epoch = 0;
     std::int64_t watermark = -1;  // -1: nothing is done in this epoch
     std::int64_t committed = -1;
+    std::int64_t found = -1;  // what was committed when it was assigned, for those who look on
+    bool assigned = false;
     bool discarded = false;  // something in flight
     std::deque<Span> spans;  // in flight, or done and waiting for an earlier one
   };
@@ -91,7 +109,8 @@ class OffsetTracker {
   mutable std::mutex mutex_;
   mutable std::condition_variable finished_;
   std::deque<Partition> partitions_;  // stable addresses
-  std::optional<Finished> late_;      // a fault: told when the same offset goes out again
+  CommitStatistics commits_;
+  std::optional<Finished> late_;  // a fault: told when the same offset goes out again
 };
 
 }  // namespace kaspar::nodes::kafka

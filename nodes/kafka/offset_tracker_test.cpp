@@ -164,3 +164,23 @@ TEST_CASE("nothing is read again of a partition that was given up") {
   tracker.revoke(index);
   CHECK_FALSE(tracker.must_rewind());
 }
+
+TEST_CASE("what is assigned is shown with what is read and committed") {
+  OffsetTracker tracker;
+  const auto index = tracker.index_of("t", 3);
+  CHECK(tracker.partitions().empty());
+  const auto epoch = tracker.assign(index);
+  REQUIRE(tracker.partitions().size() == 1);
+  CHECK(tracker.partitions()[0].read == -1);
+  CHECK(tracker.partitions()[0].committed == -1);
+  tracker.found_committed(index, 4);
+  tracker.begin(index, epoch, 5, 9);
+  CHECK(tracker.partitions()[0].read == 10);
+  CHECK(tracker.partitions()[0].committed == 4);
+  tracker.finish(index, epoch, 5);
+  tracker.committed(index, 10);
+  CHECK(tracker.partitions()[0].partition == 3);
+  CHECK(tracker.partitions()[0].committed == 10);
+  tracker.revoke(index);
+  CHECK(tracker.partitions().empty());
+}

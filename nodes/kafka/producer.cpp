@@ -8,6 +8,7 @@
 #include <array>
 #include <utility>
 
+#include "nodes/kafka/cluster_probe.hpp"
 #include "nodes/kafka/dead_letter_headers.hpp"
 #include "nodes/kafka/fail_point.hpp"
 
@@ -284,7 +285,7 @@ void Producer::produce_one(const Job& job, std::size_t index, Write& delivery) {
   std::string_view value = record.value;
   if (record.dead_letter != nullptr) {
     add_dead_letter_headers(*headers, *record.dead_letter);
-    std::size_t taken = record.key.size() + record.dead_letter->message.size() + framing;
+    std::size_t taken = record.key.size() + record.dead_letter->message.size() + record_framing;
     taken = std::min(taken, largest_[job.topic]);
     if (value.size() > largest_[job.topic] - taken) {
       add_original_size(*headers, value.size());

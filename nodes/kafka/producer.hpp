@@ -135,9 +135,6 @@ class Producer : private ClientEvents {
  private:
   friend ClientEvents;
 
-  /// What a record's framing and its batch's header take at most, of what a topic accepts.
-  static constexpr std::size_t framing = 1'024;
-
   // What a message carries to its report: which write it belongs to, and which record of it it is.
   static constexpr unsigned index_bits = 32;
   static constexpr std::uintptr_t index_mask = 0xffff'ffff;

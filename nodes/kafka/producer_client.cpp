@@ -60,12 +60,12 @@ std::expected<void, Failure> Producer::look_up() {
 std::expected<void, Failure> Producer::make() {
   const auto [smallest, largest] = std::ranges::minmax(largest_);
   limits_.emplace_back("message.max.bytes", std::to_string(std::clamp<std::size_t>(
-                                                largest + framing, 1'000, 1'000'000'000)));
+                                                largest + record_framing, 1'000, 1'000'000'000)));
   // A request is refused as a whole by a topic that takes less.
   if (smallest < usual_batch_size) {
     limits_.emplace_back("batch.size", std::to_string(std::max<std::size_t>(smallest, 1)));
   }
-  for (std::size_t& bytes : largest_) bytes -= std::min(framing, bytes / 8);
+  for (std::size_t& bytes : largest_) bytes = largest_record_within(bytes);
 
   wakeup_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   reports_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -108,6 +108,7 @@ void Transaction::commit_closed(rd_kafka_t* consumer) {
   // Not a member at this moment: it will be one again, or is told that its partitions are lost.
   if (!committing_.empty() && generation_of(metadata) < 0) return;
   asked_ = true;
+  asked_at_ = Clock::now();
   producer_->commit(
       {.number = *closed_, .offsets = offset_list(committing_), .metadata = std::move(metadata)});
 }
@@ -122,6 +123,7 @@ void Transaction::take_reports() {
         }
         closed_.reset();
         asked_ = false;
+        tracker_.commits().times.add(Clock::now() - asked_at_);
         {
           const std::lock_guard lock(mutex_);
           batches_.erase(report->number);
@@ -141,6 +143,7 @@ void Transaction::give_up(std::string_view why, bool refused) {
   context_.log.write(LogLevel::Warning, "transaction_aborted",
                      "a transaction was aborted; what was read since the last one is read again",
                      {{"reason", std::string{why}}});
+  ++tracker_.commits().failures;
   ++open_;
   open_records_ = 0;
   closed_.reset();

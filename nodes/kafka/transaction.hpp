@@ -96,6 +96,7 @@ class Transaction {
   std::optional<std::uint64_t> closed_;
   std::vector<PartitionOffset> committing_;  // with the closed one; empty: not asked for yet
   bool asked_ = false;
+  Clock::time_point asked_at_;
   bool refused_ = false;
   std::optional<Failure> failure_;
 

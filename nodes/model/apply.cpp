@@ -6,6 +6,7 @@
 
 #include "nodes/model/apply_operator.hpp"
 #include "nodes/model/compile.hpp"
+#include "nodes/model/file_digest.hpp"
 #include "nodes/model/golden.hpp"
 #include "nodes/model/model_resource.hpp"
 #include "nodes/model/onnx_file.hpp"
@@ -95,7 +96,8 @@ std::expected<std::shared_ptr<const Resource>, Issue> load_onnx(const std::strin
         param_issue(DiagnosticCode::K0402, "labels", "the list of labels is empty",
                     "give each class one label, in the model's order, or leave `labels` out"));
   }
-  auto graph = read_onnx(path, memory_budget);
+  std::vector<std::string> files;
+  auto graph = read_onnx(path, memory_budget, UnknownOperators::Refused, &files);
   if (!graph) return std::unexpected(std::move(graph.error()));
   std::vector<std::size_t> widths;
   bool natural = true;
@@ -118,6 +120,14 @@ std::expected<std::shared_ptr<const Resource>, Issue> load_onnx(const std::strin
     issue.place.part = IssuePlace::Part::File;
     return std::unexpected(std::move(issue));
   }
+  files.insert(files.begin(), path);
+  auto digest = digest_of(files);
+  if (!digest) {
+    Issue issue = stage_issue(DiagnosticCode::K0405, std::move(digest.error()));
+    issue.place.part = IssuePlace::Part::File;
+    return std::unexpected(std::move(issue));
+  }
+  options.digest = std::move(*digest);
   auto model =
       std::make_shared<const ModelResource>(std::move(*graph), std::move(options), program);
   // With several outputs, `apply` says which one the labels are for.
@@ -184,9 +194,9 @@ std::expected<Inferred, Issue> infer_apply(const StageCall& call) {
   if (auto chosen = choose_outputs(*applied, string_param(call.params, "output")); !chosen) {
     return std::unexpected(std::move(chosen.error()));
   }
-  if (auto same = check_golden(*applied, model->golden()); !same) {
-    return std::unexpected(std::move(same.error()));
-  }
+  auto golden = check_golden(*applied, model->golden());
+  if (!golden) return std::unexpected(std::move(golden.error()));
+  applied->golden = *golden;
   Inferred inferred{.fallible = true};
   const auto add = [&](const char* part, Type type) {
     inferred.columns.push_back({.name = call.name + part, .type = type});

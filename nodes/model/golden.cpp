@@ -51,7 +51,7 @@ class GoldenCheck {
     for (const ProgramInput& input : program_.inputs) arguments_ += input.width;
   }
 
-  std::expected<void, Issue> run(std::string_view text) {
+  std::expected<GoldenResult, Issue> run(std::string_view text) {
     std::vector<double> numbers;
     std::size_t number = 0;
     while (!text.empty()) {
@@ -69,10 +69,12 @@ class GoldenCheck {
             fmt::format("a line is the {} values of the arguments, then the {} of `out`",
                         arguments_, out_.width)));
       }
-      if (auto same = compare(numbers, number); !same) return same;
-      compared_ = true;
+      if (auto same = compare(numbers, number); !same) {
+        return std::unexpected(std::move(same.error()));
+      }
+      ++result_.rows;
     }
-    if (compared_) return {};
+    if (result_.rows != 0) return result_;
     return std::unexpected(golden_issue(
         DiagnosticCode::K0405, fmt::format("the golden file `{}` is empty", golden_.path)));
   }
@@ -100,8 +102,12 @@ class GoldenCheck {
       });
       const double wanted = numbers[next + i];
       const double most = golden_.tolerance * std::max(1.0, std::abs(wanted));
-      if (std::abs(is - wanted) <= most || (std::isnan(is) && std::isnan(wanted)) || is == wanted)
+      if (std::abs(is - wanted) <= most) {
+        const double off = std::abs(is - wanted) / std::max(1.0, std::abs(wanted));
+        result_.deviation = std::max(result_.deviation, off);
         continue;
+      }
+      if ((std::isnan(is) && std::isnan(wanted)) || is == wanted) continue;
       return std::unexpected(golden_issue(
           DiagnosticCode::K0406,
           fmt::format("the model gives {} for `out{}` of line {}, and `{}` has {}", is,
@@ -120,13 +126,14 @@ class GoldenCheck {
   const GoldenFile& golden_;
   ProgramMemory memory_;
   std::size_t arguments_ = 0;
-  bool compared_ = false;
+  GoldenResult result_;
 };
 
 }  // namespace
 
-std::expected<void, Issue> check_golden(const AppliedModel& applied, const GoldenFile& golden) {
-  if (golden.path.empty()) return {};
+std::expected<GoldenResult, Issue> check_golden(const AppliedModel& applied,
+                                                const GoldenFile& golden) {
+  if (golden.path.empty()) return GoldenResult{};
   const auto is_text = [](const auto& port) { return port.element == Element::String; };
   if (std::ranges::any_of(applied.program->inputs, is_text) || is_text(applied.out)) {
     return std::unexpected(golden_issue(DiagnosticCode::K0405,

@@ -7,9 +7,9 @@
 
 namespace kaspar::nodes {
 
-/// Computes every line's arguments. A value that differs is K0406, a file that is missing or no
-/// such file K0405, both at the model's option `golden`.
-[[nodiscard]] std::expected<void, Issue> check_golden(const AppliedModel& applied,
-                                                      const GoldenFile& golden);
+/// Computes every line's arguments; how well they were reproduced. A value that differs is K0406, a
+/// file that is missing or no such file K0405, both at the model's option `golden`.
+[[nodiscard]] std::expected<GoldenResult, Issue> check_golden(const AppliedModel& applied,
+                                                              const GoldenFile& golden);
 
 }  // namespace kaspar::nodes

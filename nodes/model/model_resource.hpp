@@ -7,9 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "nodes/model/file_digest.hpp"
 #include "nodes/model/graph.hpp"
 #include "nodes/model/program.hpp"
 #include "runtime/core/node_descriptor.hpp"
+#include "runtime/core/resource_facts.hpp"
 
 namespace kaspar::nodes {
 
@@ -20,14 +22,21 @@ struct GoldenFile {
   double tolerance = 1e-5;  // |is - golden| <= tolerance * max(1, |golden|)
 };
 
+/// Golden vectors that were reproduced.
+struct GoldenResult {
+  std::size_t rows = 0;  // 0: none were given
+  double deviation = 0;  // the largest, as the tolerance counts it
+};
+
 /// Immutable and shared by every `apply` of the model.
-class ModelResource final : public Resource {
+class ModelResource final : public Resource, public DescribedResource {
  public:
   /// The options of the model, and what it may take of memory.
   struct Options {
     std::vector<std::string> labels = {};
     GoldenFile golden = {};
     std::size_t memory_budget = 0;
+    FileDigest digest = {};
   };
   /// `program`, unless null, is the graph for the only widths that its inputs take; no more than
   /// the inputs is then left of the graph.
@@ -44,6 +53,9 @@ class ModelResource final : public Resource {
   [[nodiscard]] const GoldenFile& golden() const noexcept { return options_.golden; }
   [[nodiscard]] std::size_t memory_budget() const noexcept { return options_.memory_budget; }
   [[nodiscard]] std::size_t memory() const noexcept override { return weight_bytes_; }
+  [[nodiscard]] ResourceFacts facts() const override {
+    return {.sha256 = options_.digest.sha256, .bytes = options_.digest.bytes};
+  }
   [[nodiscard]] std::vector<std::string> remarks() const override {
     return program_ == nullptr ? std::vector<std::string>{} : program_->remarks;
   }
@@ -60,7 +72,7 @@ class ModelResource final : public Resource {
 };
 
 /// The model compiled for the widths of one stage's arguments. Results view its names.
-class AppliedModel final : public Resource {
+class AppliedModel final : public Resource, public DescribedResource {
  public:
   std::shared_ptr<const ModelResource> model;
   std::shared_ptr<const Program> program;
@@ -71,7 +83,11 @@ class AppliedModel final : public Resource {
   std::vector<std::string> names;      // of the classes, for `y.label`; may be empty
   bool has_index = false;
   bool has_score = false;
+  GoldenResult golden;
 
+  [[nodiscard]] ResourceFacts facts() const override {
+    return {.golden_rows = golden.rows, .golden_deviation = golden.deviation};
+  }
   [[nodiscard]] std::size_t memory_per_thread() const noexcept override {
     return program->memory_bytes();
   }

@@ -105,6 +105,10 @@ class Reader final : public NodeSource {
     return graph;
   }
 
+  [[nodiscard]] const std::vector<std::string>& outside_files() const noexcept {
+    return weights_.outside_files();
+  }
+
   void each(const std::function<void(const GraphNode&)>& with) override {
     // What nodes hold is theirs only as long as they are at hand; their weights may stay.
     structure_memory_ = structure_before_nodes_;
@@ -610,10 +614,12 @@ class Reader final : public NodeSource {
 }  // namespace
 
 std::expected<Graph, Issue> read_onnx(const std::string& path, std::uint64_t budget,
-                                      UnknownOperators unknown) {
+                                      UnknownOperators unknown,
+                                      std::vector<std::string>* outside_files) {
   try {
     const auto reader = std::make_shared<Reader>(path, budget, unknown);
     Graph graph = reader->read();
+    if (outside_files != nullptr) *outside_files = reader->outside_files();
     graph.source = reader;
     return graph;
   } catch (const FileRefused& refused) {

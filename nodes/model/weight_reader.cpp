@@ -309,6 +309,9 @@ WeightReader::Source WeightReader::open_external(const Header& header) {
     if (opened_ == nullptr || opened_path_ != path) {
       opened_ = std::make_unique<FileBytes>(path);
       opened_path_ = path;
+      if (std::ranges::find(outside_files_, path) == outside_files_.end()) {
+        outside_files_.push_back(path);
+      }
     }
   } catch (const FileRefused& refused) {
     throw wrong(refused.reason);

@@ -27,6 +27,10 @@ class WeightReader {
   [[nodiscard]] Tensor read(ByteRange message);
   /// Bytes that were read from other files.
   [[nodiscard]] std::uint64_t outside_bytes() const noexcept { return outside_bytes_; }
+  /// Those files, each once.
+  [[nodiscard]] const std::vector<std::string>& outside_files() const noexcept {
+    return outside_files_;
+  }
 
  private:
   struct Source {
@@ -49,6 +53,7 @@ class WeightReader {
   std::string opened_path_;
   std::unique_ptr<FileBytes> opened_;
   std::uint64_t outside_bytes_ = 0;
+  std::vector<std::string> outside_files_;
 };
 
 }  // namespace kaspar::nodes

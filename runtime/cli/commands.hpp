@@ -25,6 +25,8 @@ void add_consume(CLI::App& app, Action& action);
 void add_broker(CLI::App& app, Action& action);
 void add_explain(CLI::App& app, Action& action);
 void add_show(CLI::App& app, Action& action);
+void add_tap(CLI::App& app, Action& action);
+void add_trace(CLI::App& app, Action& action);
 void add_version(CLI::App& app, Action& action);
 
 }  // namespace kaspar::cli

@@ -23,6 +23,12 @@ class ConfusionMatrix {
     return rows_ == 0 ? 0.0 : static_cast<double>(right_) / static_cast<double>(rows_);
   }
 
+  /// By true and predicted label.
+  [[nodiscard]] const std::map<std::pair<std::string, std::string>, std::uint64_t>& counts()
+      const noexcept {
+    return counts_;
+  }
+
   /// A table of lines: a row a true label, a column a predicted one, both in bytewise order.
   [[nodiscard]] std::string text() const;
 

@@ -3,6 +3,10 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,10 +14,10 @@
 #include "dsl/plan/compile.hpp"
 #include "nodes/register_nodes.hpp"
 #include "runtime/cli/commands.hpp"
-#include "runtime/cli/confusion_matrix.hpp"
 #include "runtime/cli/diagnostic_output.hpp"
 #include "runtime/cli/evaluation_endpoints.hpp"
 #include "runtime/cli/evaluation_plan.hpp"
+#include "runtime/cli/evaluation_report.hpp"
 #include "runtime/cli/failure_text.hpp"
 #include "runtime/cli/labelled_row.hpp"
 #include "runtime/cli/lines.hpp"
@@ -30,6 +34,8 @@ struct EvalOptions {
   std::string file;
   std::string rows;
   std::string label;
+  std::string html;
+  OutputOptions output;
 };
 
 struct LabelledRows {
@@ -61,26 +67,18 @@ std::expected<LabelledRows, Failure> read_rows(const std::string& path) {
   return rows;
 }
 
-void print_report(const LabelledRows& rows, const std::vector<RowOutcome>& outcomes) {
-  ConfusionMatrix matrix;
-  std::map<DiagnosticCode, std::size_t> failed;
-  std::size_t failures = 0;
-  for (std::size_t i = 0; i < outcomes.size(); ++i) {
-    if (outcomes[i].error) {
-      ++failed[*outcomes[i].error];
-      ++failures;
-    } else {
-      matrix.count(rows.labels[i], outcomes[i].value.value_or("null"));
-    }
+/// Writes the page; the file is made anew.
+std::expected<void, Failure> write_page(const std::string& path, const std::string& page) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  if (!file) {
+    return std::unexpected(Failure{
+        .status = ExitStatus::Usage,
+        .message = fmt::format("cannot open the file `{}`: {}", path, std::strerror(errno))});
   }
-  // A row that failed was not labelled right either.
-  const double accuracy =
-      100.0 * static_cast<double>(matrix.right()) / static_cast<double>(outcomes.size());
-  fmt::print("rows      {}\n", outcomes.size());
-  fmt::print("accuracy  {:.2f} % ({} of {} right)\n", accuracy, matrix.right(), outcomes.size());
-  fmt::print("failed    {}", failures);
-  for (const auto& [code, count] : failed) fmt::print("  {} × {}", name_of(code), count);
-  fmt::print("\n\n{}", matrix.text());
+  file << page;
+  file.close();
+  if (file) return {};
+  return std::unexpected(Failure{.message = fmt::format("`{}` cannot be written", path)});
 }
 
 ExitStatus evaluate(const EvalOptions& options) {
@@ -93,7 +91,7 @@ ExitStatus evaluate(const EvalOptions& options) {
     return tell({.status = ExitStatus::Usage, .message = *compiled.unreadable});
   }
   fmt::print(stderr, "{}",
-             dsl::render_human(compiled.diagnostics, OutputOptions{}.coloured(STDERR_FILENO)));
+             dsl::render_human(compiled.diagnostics, options.output.coloured(STDERR_FILENO)));
   if (!compiled.plan) return ExitStatus::Problems;
   const auto plan = make_evaluation_plan(*compiled.plan, registry, options.label);
   if (!plan) return tell({.status = ExitStatus::Usage, .message = plan.error()});
@@ -114,15 +112,25 @@ ExitStatus evaluate(const EvalOptions& options) {
   if (auto opened = engine.open(); !opened) return tell(opened.error());
   const engine::RunReport report = engine.run();
   if (report.failure) return tell(*report.failure);
-  print_report(*rows, outcomes);
+  const EvaluationReport summary(std::filesystem::path(options.file).stem().string(), rows->labels,
+                                 outcomes);
+  if (options.output.kind() == OutputFormat::Json) {
+    fmt::print("{}\n", summary.json());
+  } else {
+    fmt::print("{}", summary.text());
+  }
+  if (options.html.empty()) return ExitStatus::Fine;
+  if (auto written = write_page(options.html, summary.html()); !written) {
+    return tell(written.error());
+  }
   return ExitStatus::Fine;
 }
 
 }  // namespace
 
 void add_eval(CLI::App& app, Action& action) {
-  CLI::App* command =
-      app.add_subcommand("eval", "Score labelled rows offline: accuracy and confusion matrix");
+  CLI::App* command = app.add_subcommand(
+      "eval", "Score labelled rows offline: accuracy, classes, confusion, reliability");
   auto options = std::make_shared<EvalOptions>();
   command->add_option("FILE", options->file, "pipeline file")->required();
   command
@@ -131,6 +139,9 @@ void add_eval(CLI::App& app, Action& action) {
       ->required();
   command->add_option("--label", options->label,
                       "the column to compare, such as y.label, where the file leaves a choice");
+  command->add_option("--html", options->html,
+                      "also write a page with figures: one file that needs nothing else");
+  add_output_options(*command, options->output, {"human", "json"});
   add_profile_options(*command, options->profile, false);
   command->callback([options, &action] { action = [options] { return evaluate(*options); }; });
 }

@@ -21,6 +21,14 @@ class RowKeys final : public RecordStorage {
   std::vector<std::string> keys_;  // never grows beyond what is reserved: views stay valid
 };
 
+std::optional<double> number_of(std::string_view text) {
+  double number = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc{} || stop != end) return std::nullopt;
+  return number;
+}
+
 std::optional<std::size_t> row_of(const OutputRecord& record) {
   if (record.dead_letter != nullptr) {
     if (record.dead_letter->offset < 0) return std::nullopt;
@@ -76,6 +84,9 @@ void OutcomeSink::write(std::span<const OutputRecord> records, const WriteTerms&
       outcome.error = record.dead_letter->code;
     } else if (record.has_value) {
       outcome.value.emplace(record.value);
+      for (const Header& header : record.headers) {
+        if (header.name == score_header) outcome.score = number_of(header.value);
+      }
     }
   }
   listener.delivered();

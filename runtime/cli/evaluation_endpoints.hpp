@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "runtime/core/diagnostic_code.hpp"
@@ -36,9 +37,13 @@ class RowSource final : public Source {
   Failure failure_;
 };
 
+/// The header that carries the score of a row's label.
+inline constexpr std::string_view score_header = "score";
+
 /// What a row became: a value, or an error.
 struct RowOutcome {
   std::optional<std::string> value;
+  std::optional<double> score;  // of the label
   std::optional<DiagnosticCode> error;
 };
 

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/cli/evaluation_endpoints.hpp"
+
 namespace kaspar::cli {
 namespace {
 
@@ -87,6 +89,22 @@ std::set<std::size_t> sources_of(const Plan& plan, const std::set<std::size_t>& 
   return sources;
 }
 
+/// The score that the same `apply` gives with a label.
+std::optional<Slot> score_slot(const ChainPlan& chain, Slot label) {
+  constexpr std::string_view ending = ".label";
+  const std::string& name = chain.slots[label].name;
+  if (!ends_in_label(name)) return std::nullopt;
+  const std::string score = name.substr(0, name.size() - ending.size()) + ".score";
+  for (const StagePlan& stage : chain.stages) {
+    if (std::ranges::find(stage.writes, label) == stage.writes.end()) continue;
+    for (const Slot slot : stage.writes) {
+      const Column& column = chain.slots[slot];
+      if (column.name == score && column.type.is_float() && !column.type.is_vector()) return slot;
+    }
+  }
+  return std::nullopt;
+}
+
 StagePlan make_output(const ChainPlan& chain, const NodeDescriptor& node, Slot slot) {
   const Column& column = chain.slots[slot];
   StagePlan stage;
@@ -105,6 +123,13 @@ StagePlan make_output(const ChainPlan& chain, const NodeDescriptor& node, Slot s
                                          .type = column.type,
                                          .slot = slot,
                                          .text = column.name}}};
+  if (const auto score = score_slot(chain, slot)) {
+    stage.call.operands.push_back({.role = fmt::format("headers.{}", score_header),
+                                   .expression = {.kind = Expression::Kind::Column,
+                                                  .type = chain.slots[*score].type,
+                                                  .slot = *score,
+                                                  .text = chain.slots[*score].name}});
+  }
   return stage;
 }
 

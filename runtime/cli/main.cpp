@@ -96,6 +96,8 @@ int main(int argc, char** argv) {
     kaspar::cli::add_test(app, action);
     kaspar::cli::add_run(app, action);
     kaspar::cli::add_eval(app, action);
+    kaspar::cli::add_trace(app, action);
+    kaspar::cli::add_tap(app, action);
     kaspar::cli::add_model(app, action);
     kaspar::cli::add_produce(app, action);
     kaspar::cli::add_consume(app, action);

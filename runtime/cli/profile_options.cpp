@@ -127,6 +127,7 @@ std::expected<LoadedSettings, Failure> load_settings(const ProfileOptions& optio
         std::make_shared<const dsl::SourceBuffer>(loaded.profile, std::move(*text)), {}, registry,
         environment_variable, diagnostics);
     loaded.settings = std::move(profile.settings);
+    loaded.tap = profile.tap;
     for (const auto& [name, given] : profile.given) {
       loaded.origins[name] = {
           .text = fmt::format("{}:{}{}{}", loaded.profile, given.line,

@@ -44,6 +44,7 @@ struct LoadedSettings {
   std::map<std::string, SettingOrigin> origins;
   std::vector<dsl::OutsideValue> params;  // the strongest first
   std::string profile;                    // the file that was read; empty: none
+  bool tap = false;                       // the profile lets others look at what records hold
 };
 
 /// Brokers: `--brokers`, else KASPAR_BROKERS, else the profile. Parameters: `-p`, then the profile,

@@ -23,6 +23,7 @@
 #include "runtime/cli/failure_text.hpp"
 #include "runtime/cli/feed.hpp"
 #include "runtime/cli/profile_options.hpp"
+#include "runtime/cli/run_observation.hpp"
 #include "runtime/cli/setting_list.hpp"
 #include "runtime/cli/signals.hpp"
 #include "runtime/cli/topic_printer.hpp"
@@ -160,6 +161,12 @@ std::vector<std::string> written_topics(const Plan& plan) {
   return topics;
 }
 
+/// Whether records go to standard output.
+bool writes_stdout(const Plan& plan) {
+  return std::ranges::any_of(plan.sinks,
+                             [](const EndpointPlan& sink) { return sink.node->name == "stdout"; });
+}
+
 /// Hands a request to stop, which may come at any time, to the engine once there is one.
 class StopRequest {
  public:
@@ -180,9 +187,12 @@ class StopRequest {
   bool requested_ = false;
 };
 
-ExitStatus run_plan(const RunOptions& options, RunSettings settings, const Plan& plan,
+ExitStatus run_plan(const RunOptions& options, LoadedSettings loaded, const Plan& plan,
                     std::vector<FedTopic> fed, StopRequest& stop) {
-  const std::unique_ptr<EventLog> log = observe::make_event_log();
+  RunSettings& settings = loaded.settings;
+  const std::unique_ptr<observe::Log> log =
+      observe::make_event_log(LogLevel::Info, observe::LogFormat::Automatic,
+                              std::filesystem::path(plan.file).stem().string());
   settings.record_limit = options.limit;
   settings.fuse = !options.no_fuse;
   settings.until_end = options.until_end;
@@ -237,12 +247,23 @@ ExitStatus run_plan(const RunOptions& options, RunSettings settings, const Plan&
 
   const RunContext context{.settings = settings, .log = *log};
   engine::Engine engine(plan, context);
+  const bool shared = ::isatty(STDOUT_FILENO) != 0 && (printing || writes_stdout(plan));
+  auto observation = RunObservation::start(
+      {.plan = plan,
+       .settings = settings,
+       .engine = engine,
+       .log = *log,
+       .brokers = source == plan.sources.end() ? std::string{} : read_from.brokers,
+       .tap = loaded.tap,
+       .progress_line = !shared});
+  if (!observation) return tell(observation.error());
   if (auto opened = engine.open(); !opened) return tell(opened.error());
   stop.attach(&engine);
   feed.start(read_from, [&stop] { stop.request(); });
   const engine::RunReport report = engine.run();
   stop.attach(nullptr);
   feed.stop();
+  observation->reset();  // the last words are not the progress line
 
   ExitStatus status = report.status;
   if (report.failure) {
@@ -282,8 +303,7 @@ ExitStatus run(const RunOptions& options) {
   if (auto fine = check_files(*compiled.plan); !fine) return tell(fine.error());
   auto fed = fed_topics(options, *compiled.plan);
   if (!fed) return tell(fed.error());
-  return run_plan(options, std::move(program->loaded.settings), *compiled.plan, std::move(*fed),
-                  stop);
+  return run_plan(options, std::move(program->loaded), *compiled.plan, std::move(*fed), stop);
 }
 
 }  // namespace

@@ -89,6 +89,7 @@ std::vector<Setting> list_settings(const LoadedSettings& loaded, std::size_t cpu
   lister.add("run", "instance", run.instance, "default: the host name");
   lister.add("http", "enabled", run.http.enabled ? "true" : "false");
   lister.add("http", "listen", run.http.listen);
+  lister.add("http", "tap", loaded.tap ? "true" : "false");
   lister.add("http", "probes", run.http.probes.empty() ? "none" : run.http.probes);
   return lister.take();
 }

@@ -31,9 +31,12 @@ std::span<const Row> select_rows(const Batch& batch, Slot arm_slot, std::size_t 
 
 }  // namespace
 
-ChainGraph::ChainGraph(const ChainPlan& plan, RunState& state,
+ChainGraph::ChainGraph(const ChainPlan& plan, std::size_t index, RunState& state,
                        const std::map<std::size_t, std::unique_ptr<SinkPort>>& ports, bool fuse)
-    : plan_(plan), state_(state), stages_(std::make_unique<Stage[]>(plan.stages.size())) {
+    : plan_(plan),
+      state_(state),
+      stages_(std::make_unique<Stage[]>(plan.stages.size())),
+      index_(index) {
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     const StagePlan& stage = plan.stages[i];
     // What is inherited belongs to other tickets too.
@@ -92,7 +95,10 @@ Ticket& ChainGraph::take_ticket(const Path& path, Flight& flight, Ticket* parent
 }
 
 void ChainGraph::put(Ticket& ticket) {
+  begun_.fetch_add(1, std::memory_order_relaxed);
+  if (!taps_.empty()) taps_.see(ticket.batch, ticket.batch.alive(), std::nullopt, true);
   if (!ticket.flight->in_place) {
+    waiting_.fetch_add(ticket.batch.alive().size(), std::memory_order_relaxed);
     nodes_.front()->try_put(&ticket);
     return;
   }
@@ -102,9 +108,14 @@ void ChainGraph::put(Ticket& ticket) {
 void ChainGraph::run_segment(const Segment& segment, Ticket& ticket) noexcept {
   Batch& batch = ticket.batch;
   const std::atomic<bool>& abandoned = ticket.path->lane->abandoned;
+  if (segment.first == 0 && !ticket.flight->in_place) {
+    waiting_.fetch_sub(batch.alive().size(), std::memory_order_relaxed);
+  }
+  auto since = Clock::now();
   for (std::size_t i = segment.first; i < segment.last && !abandoned; ++i) {
     Stage& stage = stages_[i];
-    stage.records_in.fetch_add(batch.alive().size(), std::memory_order_relaxed);
+    const std::size_t rows = batch.alive().size();
+    const std::size_t failed_before = batch.errors().size();
     batch.begin_stage(static_cast<std::uint32_t>(i));
     if (!batch.alive().empty()) stage.work->process(batch, stage.states->local().get());
     if (plan_.sink && i + 1 == plan_.stages.size()) {
@@ -112,8 +123,19 @@ void ChainGraph::run_segment(const Segment& segment, Ticket& ticket) noexcept {
       if (!state_.refusals.empty()) refuse_again(ticket);
     }
     batch.end_stage();
+    const auto now = Clock::now();
+    stage.count(rows, batch.alive().size(), batch.errors().size() - failed_before, now - since);
+    since = now;
   }
   if (segment.last == plan_.stages.size()) complete(ticket);
+}
+
+void ChainGraph::Stage::count(std::size_t rows, std::size_t left, std::size_t failed,
+                              std::chrono::nanoseconds took) noexcept {
+  records_in.fetch_add(rows, std::memory_order_relaxed);
+  busy.fetch_add(static_cast<std::uint64_t>(took.count()), std::memory_order_relaxed);
+  if (failed != 0) errors.fetch_add(failed, std::memory_order_relaxed);
+  if (rows != left + failed) filtered.fetch_add(rows - left - failed, std::memory_order_relaxed);
 }
 
 // A row that the sink would refuse fails in the `to` stage, while its dead letter can still be
@@ -151,8 +173,10 @@ void ChainGraph::complete(Ticket& ticket) noexcept {
     consignment.letters.clear();
     consignment.rows.clear();
   }
+  ended_.fetch_add(1, std::memory_order_relaxed);
   if (path.lane->abandoned) abandon(ticket);
   if (!ticket.batch.errors().empty()) route_errors(ticket);
+  if (!taps_.empty()) taps_.see(ticket.batch, ticket.batch.alive(), plan_.arm, false);
   // The one more is this function's own: until it ends, the ticket and the flight are there.
   ticket.pending = consignments + path.next.size() + 1;
   dispatch_children(ticket);
@@ -241,8 +265,8 @@ void ChainGraph::route_errors(Ticket& ticket) {
       ticket.consignments[i].letters.reserve(errors.size());  // dead records point at them
     }
   }
+  tell_errors(batch, errors);
   for (const RowError* error : errors) {
-    stages_[error->stage].errors.fetch_add(1, std::memory_order_relaxed);
     state_.errors[static_cast<std::size_t>(error->code)].fetch_add(1, std::memory_order_relaxed);
     if (plan_.best_effort) {
       ++counters_.best_effort_failed;
@@ -259,6 +283,25 @@ void ChainGraph::route_errors(Ticket& ticket) {
         end_run_at(*error, ticket);
         return;
     }
+  }
+}
+
+// The last ones of the batch.
+void ChainGraph::tell_errors(const Batch& batch, std::span<const RowError* const> errors) {
+  const auto now = std::chrono::system_clock::now();
+  const auto& spans = batch.records().spans;
+  for (const RowError* error : errors.last(std::min(errors.size(), ErrorRows::of_a_batch))) {
+    const Record& record = batch.record(error->row);
+    ErrorRow row{.time = now,
+                 .code = error->code,
+                 .chain = index_,
+                 .stage = error->stage,
+                 .offset = record.offset};
+    if (record.span < spans.size()) {
+      row.topic = spans[record.span].topic;
+      row.partition = spans[record.span].partition;
+    }
+    state_.recent_errors.add(std::move(row));
   }
 }
 
@@ -325,6 +368,24 @@ ChainCount ChainGraph::counts() const {
                             .errors = stages_[i].errors});
   }
   return count;
+}
+
+ChainSnapshot ChainGraph::snapshot() const {
+  ChainSnapshot chain{.waiting = waiting_,
+                      .unconfirmed = counters_.unconfirmed,
+                      .written = counters_.written,
+                      .best_effort_failed = counters_.best_effort_failed,
+                      .best_effort_dropped = counters_.best_effort_dropped};
+  chain.stages.reserve(plan_.stages.size());
+  for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
+    const Stage& stage = stages_[i];
+    chain.stages.push_back(
+        {.records_in = stage.records_in,
+         .filtered = stage.filtered,
+         .failed = stage.errors,
+         .busy = std::chrono::nanoseconds{static_cast<std::int64_t>(stage.busy.load())}});
+  }
+  return chain;
 }
 
 }  // namespace kaspar::engine

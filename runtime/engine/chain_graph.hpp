@@ -5,19 +5,23 @@
 #include <oneapi/tbb/flow_graph.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "runtime/core/operator.hpp"
 #include "runtime/core/plan.hpp"
+#include "runtime/core/run_snapshot.hpp"
 #include "runtime/engine/engine.hpp"
 #include "runtime/engine/lane.hpp"
 #include "runtime/engine/pool.hpp"
 #include "runtime/engine/run_state.hpp"
 #include "runtime/engine/sink_edge.hpp"
+#include "runtime/engine/tap.hpp"
 #include "runtime/engine/ticket.hpp"
 
 namespace kaspar::engine {
@@ -32,8 +36,9 @@ struct ChainCounters {
 
 class ChainGraph {
  public:
-  /// Makes the operators. `ports` by sink index; the chain's must exist and outlive it.
-  ChainGraph(const ChainPlan& plan, RunState& state,
+  /// Makes the operators. `index`: of the chain in the plan. `ports` by sink index; the chain's
+  /// must exist and outlive it.
+  ChainGraph(const ChainPlan& plan, std::size_t index, RunState& state,
              const std::map<std::size_t, std::unique_ptr<SinkPort>>& ports, bool fuse);
 
   /// Rows that its tickets have room for; before the first one is taken.
@@ -52,7 +57,12 @@ class ChainGraph {
   /// Sinks that its tickets write to: that of its outputs first, then those of dead letters only.
   [[nodiscard]] const std::vector<std::size_t>& sinks() const noexcept { return sinks_; }
   [[nodiscard]] ChainCounters& counters() noexcept { return counters_; }
+  [[nodiscard]] Taps& taps() noexcept { return taps_; }
   [[nodiscard]] ChainCount counts() const;
+  /// The same for those who look on while it runs, and how many tickets have begun and have ended.
+  [[nodiscard]] ChainSnapshot snapshot() const;
+  [[nodiscard]] std::uint64_t begun() const noexcept { return begun_; }
+  [[nodiscard]] std::uint64_t ended() const noexcept { return ended_; }
 
  private:
   using States = tbb::enumerable_thread_specific<std::unique_ptr<OperatorState>>;
@@ -61,8 +71,14 @@ class ChainGraph {
   struct Stage {
     std::unique_ptr<Operator> work;
     std::unique_ptr<States> states;
+    // Once a batch:
     std::atomic<std::uint64_t> records_in{0};
+    std::atomic<std::uint64_t> filtered{0};
     std::atomic<std::uint64_t> errors{0};
+    std::atomic<std::uint64_t> busy{0};  // nanoseconds
+
+    void count(std::size_t rows, std::size_t left, std::size_t failed,
+               std::chrono::nanoseconds took) noexcept;
   };
 
   void run_segment(const Segment& segment, Ticket& ticket) noexcept;
@@ -71,6 +87,7 @@ class ChainGraph {
   void complete(Ticket& ticket) noexcept;
   void abandon(Ticket& ticket) noexcept;
   void route_errors(Ticket& ticket);
+  void tell_errors(const Batch& batch, std::span<const RowError* const> errors);
   void add_dead_letter(const RowError& error, Ticket& ticket);
   void end_run_at(const RowError& error, Ticket& ticket);
   void dispatch_children(Ticket& ticket);
@@ -83,6 +100,11 @@ class ChainGraph {
   std::vector<Segment> segments_;
   std::unique_ptr<Stage[]> stages_;
   ChainCounters counters_;
+  std::atomic<std::uint64_t> waiting_{0};  // records of tickets in front of the first node
+  std::atomic<std::uint64_t> begun_{0};    // tickets
+  std::atomic<std::uint64_t> ended_{0};
+  std::size_t index_;
+  Taps taps_;
   std::vector<std::size_t> sinks_;
   std::vector<std::unique_ptr<Node>> nodes_;
   Pool<Ticket> tickets_;

@@ -70,6 +70,23 @@ class Engine::Run {
 
   std::expected<void, Failure> open();
   RunReport run();
+  [[nodiscard]] RunSnapshot snapshot() const;
+
+  std::shared_ptr<Tap> tap(const TapPoint& point) {
+    if (!opened() || point.chain >= topology_->chains().size()) return nullptr;
+    ChainGraph& chain = *topology_->chains()[point.chain];
+    auto tap = std::make_shared<Tap>(point, chain.plan());
+    chain.taps().add(tap);
+    // The chain holds it; whoever asked for it ends it.
+    return {tap.get(), [&chain, tap](Tap* ended) { chain.taps().remove(ended); }};
+  }
+
+  void look_around(milliseconds within, bool groups) {
+    if (!opened()) return;
+    for (auto& driver : drivers_) {
+      if (driver->observable() != nullptr) driver->observable()->look_around(within, groups);
+    }
+  }
 
   void request_stop() noexcept {
     stop_requested_ = true;
@@ -90,6 +107,7 @@ class Engine::Run {
   void close_sinks(Which which);
   void wait_for_reading();
   [[nodiscard]] milliseconds remaining();
+  [[nodiscard]] bool opened() const;
   [[nodiscard]] RunReport report();
 
   const Plan& plan_;
@@ -107,7 +125,7 @@ class Engine::Run {
   std::unique_ptr<Topology> topology_;
   std::vector<std::unique_ptr<SourceDriver>> drivers_;
   std::thread graph_thread_;
-  std::mutex early_;
+  mutable std::mutex early_;
   std::atomic<bool> stop_requested_{false};
 };
 
@@ -217,7 +235,9 @@ std::expected<void, Failure> Engine::Run::open() {
   if (auto made = make_sinks(); !made) return made;
   topology_ = std::make_unique<Topology>(plan_, *state_, ports_, threads_, split_.best_effort);
   arena_.execute([this] { make_graphs(); });
-  return make_sources();
+  if (auto made = make_sources(); !made) return made;
+  state_->opened = true;
+  return {};
 }
 
 // One thread of the arena is our own: with one CPU it is the only one.
@@ -287,6 +307,7 @@ void Engine::Run::wait_for_reading() {
     const auto news = watch.look(Clock::now(), waiting, state_->finished);
     if (!news) continue;
     lock.unlock();
+    state_->stalled = news->stalled;
     context_.log.write(news->stalled ? LogLevel::Warning : LogLevel::Info,
                        news->stalled ? "run_stalled" : "run_resumed",
                        news->stalled ? "nothing of what was read is acknowledged any more"
@@ -385,6 +406,57 @@ RunReport Engine::Run::report() {
   return report;
 }
 
+bool Engine::Run::opened() const {
+  const std::lock_guard lock(early_);
+  return state_ && state_->opened;
+}
+
+RunSnapshot Engine::Run::snapshot() const {
+  RunSnapshot now{
+      .threads = threads_, .memory_budget = context_.settings.memory_budget, .memory = split_};
+  now.records_read.resize(plan_.sources.size());
+  now.sinks.resize(plan_.sinks.size());
+  if (!opened()) {
+    now.chains.resize(plan_.chains.size());
+    for (std::size_t i = 0; i < now.chains.size(); ++i) {
+      now.chains[i].stages.resize(plan_.chains[i].stages.size());
+    }
+    return now;
+  }
+  const RunState& state = *state_;
+  now.opened = true;
+  now.draining = state.stopping || state.closing;
+  now.stalled = state.stalled;
+  for (const auto& [endpoint, lane] : topology_->lanes()) {
+    now.records_read[endpoint] = lane->records_read;
+  }
+  for (const auto& chain : topology_->chains()) {
+    const std::uint64_t ended = chain->ended();  // before what began
+    now.computed += ended;
+    now.computing += chain->begun() - ended;
+    now.chains.push_back(chain->snapshot());
+  }
+  for (const auto& [index, port] : ports_) {
+    now.sinks[index] = {.records = port->records,
+                        .dead_letters = port->dead_letters,
+                        .unconfirmed = port->unconfirmed};
+  }
+  for (const auto& driver : drivers_) {
+    SourceSnapshot& source = now.sources.emplace_back();
+    if (driver->observable() != nullptr) driver->observable()->describe(source);
+    now.driver_idle = std::max(now.driver_idle, driver->idle());
+  }
+  for (std::size_t i = 0; i < diagnostic_codes; ++i) now.errors[i] = state.errors[i];
+  now.dead_letters = state.dead_letters;
+  now.dropped = state.dropped;
+  now.batches = state.batch_times.counts();
+  now.end_to_end = state.end_to_end_times.counts();
+  now.recent = state.recent_errors.rows();
+  now.batches_in_flight = state.credits.batches_in_flight();
+  now.bytes_in_flight = state.credits.bytes_in_flight();
+  return now;
+}
+
 Engine::Engine(const Plan& plan, const RunContext& context, Endpoints endpoints)
     : run_(std::make_unique<Run>(plan, context, std::move(endpoints))) {}
 Engine::~Engine() = default;
@@ -392,5 +464,8 @@ Engine::~Engine() = default;
 std::expected<void, Failure> Engine::open() { return run_->open(); }
 RunReport Engine::run() { return run_->run(); }
 void Engine::request_stop() noexcept { run_->request_stop(); }
+std::shared_ptr<Tap> Engine::tap(const TapPoint& point) { return run_->tap(point); }
+RunSnapshot Engine::snapshot() const { return run_->snapshot(); }
+void Engine::look_around(milliseconds within, bool groups) { run_->look_around(within, groups); }
 
 }  // namespace kaspar::engine

@@ -3,6 +3,7 @@
 // source once all of it is delivered, filtered, dropped by policy or dead-lettered.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -16,8 +17,10 @@
 #include "runtime/core/issue.hpp"
 #include "runtime/core/plan.hpp"
 #include "runtime/core/run_settings.hpp"
+#include "runtime/core/run_snapshot.hpp"
 #include "runtime/core/sink.hpp"
 #include "runtime/core/source.hpp"
+#include "runtime/engine/tap.hpp"
 
 namespace kaspar::engine {
 
@@ -77,6 +80,15 @@ class Engine {
   /// Stops reading and drains within RunSettings::shutdown_deadline. Any thread, any time; not
   /// from a signal handler itself.
   void request_stop() noexcept;
+
+  /// How it goes. Any thread, any time.
+  [[nodiscard]] RunSnapshot snapshot() const;
+  /// A sample of what passes a point, from now on until the returned tap is let go of. Nothing
+  /// before open(). It must not outlive the engine.
+  [[nodiscard]] std::shared_ptr<Tap> tap(const TapPoint& point);
+  /// Sources find out what only brokers know, for the next snapshot; may wait so long for each.
+  /// `groups`: also who else is in their groups. One thread at a time, any time.
+  void look_around(std::chrono::milliseconds within, bool groups);
 
  private:
   class Run;

@@ -49,6 +49,7 @@ struct Lane {
   std::size_t column_bytes = 0;  // of all tickets of a flight
   const bool serial;             // tickets of a flight run one after the other
   const std::atomic<bool>& abandoned;
+  std::atomic<std::uint64_t> records_read{0};       // also again
   std::atomic<std::uint64_t> ended_at{UINT64_MAX};  // nothing of later flights is written
 
   /// Makes the flight ready for this lane. Its records have their sequence.

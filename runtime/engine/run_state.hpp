@@ -15,16 +15,12 @@
 #include "runtime/core/event_log.hpp"
 #include "runtime/core/issue.hpp"
 #include "runtime/core/run_settings.hpp"
+#include "runtime/core/run_snapshot.hpp"
 #include "runtime/engine/credits.hpp"
+#include "runtime/engine/error_rows.hpp"
 #include "runtime/engine/refusals.hpp"
 
 namespace kaspar::engine {
-
-inline constexpr std::size_t diagnostic_codes = 0
-#define KASPAR_DIAGNOSTIC(code, title) +1
-#include "runtime/core/diagnostic_code.def"
-#undef KASPAR_DIAGNOSTIC
-    ;
 
 using Clock = std::chrono::steady_clock;
 
@@ -46,6 +42,13 @@ struct RunState {
   std::atomic<std::uint64_t> unread;  // records that may still be claimed under the limit
 
   Refusals refusals;
+
+  // For those who look on:
+  LatencyHistogram batch_times;
+  LatencyHistogram end_to_end_times;
+  ErrorRows recent_errors;
+  std::atomic<bool> opened{false};
+  std::atomic<bool> stalled{false};  // as the log was told
 
   std::atomic<bool> stopping{false};   // read no more
   std::atomic<bool> abandoned{false};  // the deadline is over: what is not written stays unwritten

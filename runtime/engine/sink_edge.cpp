@@ -44,7 +44,7 @@ void SinkEdge::pass_on(Shipment& shipment) noexcept {
           {.transaction = flight.records.transaction, .caution = flight.records.caution}, shipment);
     }
   }
-  for (const Sent& sent : shipment.sent) sent.chain->counters().unconfirmed -= sent.records;
+  answered(shipment);
   give_up(shipment);
 }
 
@@ -73,6 +73,14 @@ void SinkEdge::gather(Shipment& shipment) {
     ++filled;
   }
   if (filled > 1) merge(shipment);
+  port_.unconfirmed.fetch_add(shipment.records.size(), std::memory_order_relaxed);
+}
+
+void SinkEdge::answered(const Shipment& shipment) noexcept {
+  for (const Sent& sent : shipment.sent) {
+    sent.chain->counters().unconfirmed -= sent.records;
+    port_.unconfirmed.fetch_sub(sent.records, std::memory_order_relaxed);
+  }
 }
 
 // Counts how many records each row has, then puts each record in its place.
@@ -111,11 +119,13 @@ void SinkEdge::copied(Shipment& shipment) noexcept {
 }
 
 void SinkEdge::delivered(Shipment& shipment) noexcept {
+  answered(shipment);
   for (const Sent& sent : shipment.sent) {
     ChainCounters& counters = sent.chain->counters();
-    counters.unconfirmed -= sent.records;
     counters.written += sent.outputs;
     state_.dead_letters += sent.records - sent.outputs;
+    port_.records.fetch_add(sent.outputs, std::memory_order_relaxed);
+    port_.dead_letters.fetch_add(sent.records - sent.outputs, std::memory_order_relaxed);
   }
   release(shipment);
 }
@@ -123,9 +133,9 @@ void SinkEdge::delivered(Shipment& shipment) noexcept {
 void SinkEdge::failed(Shipment& shipment, Failure failure) noexcept {
   bool fatal = false;
   std::size_t records = 0;
+  answered(shipment);
   for (const Sent& sent : shipment.sent) {
     ChainCounters& counters = sent.chain->counters();
-    counters.unconfirmed -= sent.records;
     if (counted_only(*sent.chain)) {
       counters.best_effort_failed += sent.records;
       records += sent.records;
@@ -145,7 +155,7 @@ void SinkEdge::failed(Shipment& shipment, Failure failure) noexcept {
 }
 
 void SinkEdge::discarded(Shipment& shipment) noexcept {
-  for (const Sent& sent : shipment.sent) sent.chain->counters().unconfirmed -= sent.records;
+  answered(shipment);
   shipment.flight->discarded = true;
   release(shipment);
 }

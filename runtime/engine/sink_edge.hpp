@@ -24,8 +24,12 @@ struct SinkPort {
   std::mutex writing;
   std::atomic<bool> broken{false};       // it failed: nothing more is written
   std::atomic<bool> failed_once{false};  // of a best-effort one: it was told
-  bool best_effort = true;               // only best-effort chains end in it
-  bool queued_only = true;               // all that it gets comes from queues
+  // Once a shipment:
+  std::atomic<std::uint64_t> records{0};  // delivered, without dead letters
+  std::atomic<std::uint64_t> dead_letters{0};
+  std::atomic<std::uint64_t> unconfirmed{0};
+  bool best_effort = true;  // only best-effort chains end in it
+  bool queued_only = true;  // all that it gets comes from queues
 };
 
 /// Merges the consignments of a flight by row: what comes from different arms of a route, and dead
@@ -49,6 +53,8 @@ class SinkEdge final : public Edge {
   void gather(Shipment& shipment);
   void merge(Shipment& shipment);
   void give_up(Shipment& shipment) noexcept;
+  /// The shipment's records are not waited for any more.
+  void answered(const Shipment& shipment) noexcept;
   [[nodiscard]] static const Consignment& part_of(const Shipment& shipment,
                                                   const OutputRecord& record) noexcept;
 

@@ -21,6 +21,7 @@ SourceDriver::SourceDriver(RunState& state, std::unique_ptr<Source> source,
                            std::size_t payload_bytes)
     : state_(state),
       source_(std::move(source)),
+      observable_(dynamic_cast<ObservableSource*>(source_.get())),
       lanes_(std::move(lanes)),
       capacity_(capacity),
       payload_bytes_(payload_bytes) {
@@ -45,7 +46,10 @@ void SourceDriver::work() noexcept {
     --state_.reading;
     state_.changed.notify_all();
   }
-  while (!state_.closing) source_->serve(milliseconds{20});
+  while (!state_.closing) {
+    seen(Clock::now());
+    source_->serve(milliseconds{20});
+  }
   {
     const std::lock_guard lock(acknowledging_);
     closed_ = true;
@@ -92,6 +96,7 @@ bool SourceDriver::limit_reached(std::optional<Clock::time_point>& since) {
 void SourceDriver::read_until_stopped() {
   std::optional<Clock::time_point> limit_since;
   while (!state_.stopping) {
+    seen(Clock::now());
     if (limit_reached(limit_since)) return;
     if (!state_.credits.reserve(reservation(), milliseconds{5})) {
       source_->serve(milliseconds{0});
@@ -135,6 +140,9 @@ void SourceDriver::send(Flight& flight) {
   const auto lane = lanes_.find(flight.records.endpoint);
   if (lane == lanes_.end()) std::abort();  // an endpoint that the source was not made for
   flight.records.sequence = next_sequence_[flight.records.endpoint]++;
+  flight.read_at = Clock::now();
+  flight.first_timestamp = flight.records.records.front().timestamp;
+  lane->second->records_read.fetch_add(flight.records.records.size(), std::memory_order_relaxed);
   lane->second->begin(flight);
   {
     const std::lock_guard lock(state_.mutex);
@@ -149,6 +157,14 @@ void SourceDriver::send(Flight& flight) {
   in_place.took(rows, InPlace::now() - begun);
 }
 
+// Of a batch's records the first one was waited for longest.
+void SourceDriver::observe(const Flight& flight) noexcept {
+  state_.batch_times.add(Clock::now() - flight.read_at);
+  if (flight.first_timestamp < 0) return;
+  state_.end_to_end_times.add(std::chrono::system_clock::now().time_since_epoch() -
+                              milliseconds{flight.first_timestamp});
+}
+
 void SourceDriver::finish(Flight& flight) noexcept {
   bool lost = flight.lost;
   {
@@ -161,6 +177,7 @@ void SourceDriver::finish(Flight& flight) noexcept {
       if (!closed_) source_->discard(flight.records, flight.refused);
     } else if (!lost) {
       source_->acknowledge(flight.records);
+      observe(flight);
       if (!state_.refusals.empty()) state_.refusals.forget(flight.records);
     }
   }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -81,7 +82,9 @@ struct Flight {
   RecordBatch records;
   FlightOwner* owner = nullptr;
   Lane* lane = nullptr;
-  std::size_t credit = 0;                // bytes held of the credits
+  std::size_t credit = 0;  // bytes held of the credits
+  std::chrono::steady_clock::time_point read_at;
+  std::int64_t first_timestamp = -1;     // of its first record
   std::atomic<std::size_t> viewing{0};   // root tickets and own consignments, which view records
   std::atomic<std::size_t> pending{0};   // all those as one, and each copied shipment
   bool in_place = false;                 // chains run in the thread that launches it

@@ -79,7 +79,7 @@ void Topology::group_queues() {
 void Topology::add_chain(std::size_t index) {
   const ChainPlan& plan = plan_.chains[index];
   chains_.push_back(
-      std::make_unique<ChainGraph>(plan, state_, ports_, state_.context.settings.fuse));
+      std::make_unique<ChainGraph>(plan, index, state_, ports_, state_.context.settings.fuse));
   if (queued(index)) {
     BranchQueue& queue = *queues_[queue_of_.at(index)];
     Path& path = add_path(index, queue.lane(), nullptr, nullptr);

@@ -3,13 +3,10 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include <cstddef>
-#include <cstdint>
+#include "runtime/observe/escaped_text.hpp"
 
 namespace kaspar::observe {
 namespace {
-
-constexpr std::string_view replacement = "\xEF\xBF\xBD";  // U+FFFD
 
 std::string_view level_name(LogLevel level) {
   switch (level) {
@@ -25,89 +22,53 @@ std::string_view level_name(LogLevel level) {
   return "error";
 }
 
-// Bytes of the well-formed UTF-8 sequence at the start (Unicode 15, table 3-7); 0: none.
-std::size_t sequence_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) {
-    return i < text.size() ? static_cast<std::uint8_t>(text[i]) : std::uint8_t{0};
-  };
-  const auto tail = [&](std::size_t i) { return (byte(i) & 0xC0) == 0x80; };
-  const std::uint8_t lead = byte(0);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead <= 0xDF) return tail(1) ? 2 : 0;
-  if (lead >= 0xE0 && lead <= 0xEF) {
-    if (lead == 0xE0 && byte(1) < 0xA0) return 0;
-    if (lead == 0xED && byte(1) > 0x9F) return 0;
-    return tail(1) && tail(2) ? 3 : 0;
+std::string_view colour_of(LogLevel level) {
+  switch (level) {
+    case LogLevel::Debug:
+      return "\x1b[2m";
+    case LogLevel::Info:
+      return "\x1b[32m";
+    case LogLevel::Warning:
+      return "\x1b[33m";
+    case LogLevel::Error:
+      return "\x1b[31m";
   }
-  if (lead >= 0xF0 && lead <= 0xF4) {
-    if (lead == 0xF0 && byte(1) < 0x90) return 0;
-    if (lead == 0xF4 && byte(1) > 0x8F) return 0;
-    return tail(1) && tail(2) && tail(3) ? 4 : 0;
-  }
-  return 0;
-}
-
-// C1 controls are escaped too: a terminal obeys them.
-void append_escaped(std::string& out, std::string_view text, bool quotes) {
-  while (!text.empty()) {
-    const std::size_t length = sequence_length(text);
-    const auto lead = static_cast<std::uint8_t>(text[0]);
-    if (length == 0) {
-      out += replacement;
-      text.remove_prefix(1);
-      continue;
-    }
-    if (length == 1 && (lead < 0x20 || lead == 0x7F)) {
-      if (lead == '\n') {
-        out += "\\n";
-      } else if (lead == '\t') {
-        out += "\\t";
-      } else {
-        out += fmt::format("\\u{:04x}", lead);
-      }
-    } else if (length == 2 && lead == 0xC2 && static_cast<std::uint8_t>(text[1]) < 0xA0) {
-      out += fmt::format("\\u{:04x}", static_cast<std::uint8_t>(text[1]));
-    } else {
-      if (quotes && (lead == '"' || lead == '\\')) out += '\\';
-      out += text.substr(0, length);
-    }
-    text.remove_prefix(length);
-  }
-}
-
-void append_string(std::string& out, std::string_view text) {
-  out += '"';
-  append_escaped(out, text, true);
-  out += '"';
+  return "";
 }
 
 }  // namespace
 
 std::string json_line(LogTime time, LogLevel level, std::string_view event,
-                      std::string_view message, std::span<const LogField> fields) {
+                      std::string_view pipeline, std::string_view message,
+                      std::span<const LogField> fields) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
   std::string out = fmt::format(R"({{"time":"{:%Y-%m-%dT%H:%M:%S}.{:03}Z","level":"{}","event":)",
                                 fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)),
                                 (time - seconds).count(), level_name(level));
-  append_string(out, event);
+  append_json_text(out, event);
+  if (!pipeline.empty()) {
+    out += R"(,"pipeline":)";
+    append_json_text(out, pipeline);
+  }
   out += R"(,"message":)";
-  append_string(out, message);
+  append_json_text(out, message);
   for (const LogField& field : fields) {
     out += ',';
-    append_string(out, field.name);
+    append_json_text(out, field.name);
     out += ':';
-    append_string(out, field.value);
+    append_json_text(out, field.value);
   }
   out += '}';
   return out;
 }
 
 std::string human_line(LogTime time, LogLevel level, std::string_view event,
-                       std::string_view message, std::span<const LogField> fields) {
+                       std::string_view message, std::span<const LogField> fields, bool coloured) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
-  std::string out = fmt::format("{:%H:%M:%S}.{:03} {:<7} ",
+  std::string out = fmt::format("{:%H:%M:%S}.{:03} {}{:<7}{} ",
                                 fmt::localtime(std::chrono::system_clock::to_time_t(seconds)),
-                                (time - seconds).count(), level_name(level));
+                                (time - seconds).count(), coloured ? colour_of(level) : "",
+                                level_name(level), coloured ? "\x1b[0m" : "");
   append_escaped(out, message.empty() ? event : message, false);
   std::string_view separator = " (";
   for (const LogField& field : fields) {

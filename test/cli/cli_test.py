@@ -514,6 +514,70 @@ class Run(unittest.TestCase):
         self.assertEqual(unlabelled.returncode, 1)
         self.assertIn("unlabelled.csv:2", unlabelled.stderr)
 
+    def test_eval_tells_of_each_class_and_writes_a_page(self):
+        rows = str(PIPELINE.parent / "sample-rows.csv")
+        page = pathlib.Path(self.write("page.html", "old"))
+        result = kaspar("eval", str(PIPELINE), rows, "--output", "json", "--html", str(page))
+        self.assertEqual(result.returncode, 0, result.stderr)
+        report = json.loads(result.stdout)
+        self.assertEqual(len(report["classes"]), 6)
+        for each in report["classes"]:
+            self.assertGreater(each["rows"], 10)
+            self.assertGreaterEqual(each["precision"], 0.9)
+            self.assertGreaterEqual(each["recall"], 0.9)
+        bins = report["reliability"]["bins"]
+        self.assertEqual(sum(each["rows"] for each in bins), 120)
+        self.assertGreater(bins[9]["rows"], 60)
+        text = page.read_text(encoding="utf-8")
+        self.assertIn("<h2>Reliability</h2>", text)
+        self.assertNotRegex(text, r"<script|https?://")
+        unwritable = kaspar("eval", str(PIPELINE), rows, "--html", "/no-such-folder/page.html")
+        self.assertEqual(unwritable.returncode, 2)
+        self.assertIn("no-such-folder", unwritable.stderr)
+
+    def test_trace_shows_a_row_stage_by_stage(self):
+        row = (PIPELINE.parent / "falling.csv").read_text(encoding="ascii").strip()
+        result = kaspar("trace", str(PIPELINE), "--row", row, "--key", "k1")
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        for text in ("from windows\n", "|> parse csv as Window 15:6\n", "x = [", "y.label = \"Decreasing Trend\"",
+                     "=> sink `labels`, topic `kaspar-outputs`, partition not asked for\n",
+                     'key = "k1"\n       value = "Decreasing Trend"\n'):
+            self.assertIn(text, result.stdout)
+        failed = json.loads(kaspar("trace", str(PIPELINE), "--row", "1,2,3", "--output", "json").stdout)
+        (chain,) = failed["chains"]
+        self.assertEqual((chain["stages"][-1]["outcome"], chain["stages"][-1]["code"]), ("failed", "K0901"))
+        (letter,) = chain["outputs"]
+        self.assertEqual((letter["sink"], letter["dead_letter"], letter["value"], letter["key"]), ("dead", True, "1,2,3", None))
+
+    def test_trace_follows_a_route_and_a_filter(self):
+        file = self.write("routed.pipe", """pipe 1
+schema Row { a: i64 }
+source rows = stdin { }
+sink small = stdout { }
+sink large = file { path: "no-such-folder/large" }
+on error drop
+from rows |> parse csv as Row |> route { a < 10 => few, else => many }
+from few |> derive { b = a * 2 } |> to small { value: b }
+from many |> filter a < 100 |> to large { value: a }
+""")
+        def traced(row):
+            result = kaspar("trace", file, "--row", row, "--output", "json")
+            self.assertEqual(result.returncode, 0, result.stderr)
+            return json.loads(result.stdout)["chains"]
+        first, second = traced("7")
+        self.assertEqual((first["stages"][-1]["arm"], second["from"]), ("few", "few"))
+        self.assertEqual(second["stages"][0]["columns"], {"b": 14})
+        self.assertEqual((second["outputs"][0]["sink"], second["outputs"][0]["value"]), ("small", "14"))
+        first, second = traced("70")
+        self.assertEqual((first["stages"][-1]["arm"], second["outputs"][0]["sink"]), ("many", "large"))
+        first, second = traced("700")
+        self.assertEqual((second["stages"][-1]["outcome"], second["outputs"]), ("filtered", []))
+
+    def test_trace_wants_one_record_or_row(self):
+        for arguments in ([], ["kaspar-inputs:0:1", "--row", "1"], ["kaspar-inputs:0"]):
+            result = kaspar("trace", str(PIPELINE), *arguments)
+            self.assertEqual((result.returncode, result.stdout), (2, ""))
+
 
 class Broker(unittest.TestCase):
     def setUp(self):
