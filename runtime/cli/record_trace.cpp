@@ -97,8 +97,8 @@ class Tracer {
     for (const OutputRecord& output : batch.outputs())
       traced.outputs.push_back(output_of(output, *chain.sink));
     if (batch.alive().empty()) return;
-    const auto arm = chain.arm ? std::optional{batch.column(*chain.arm).values<std::int64_t>()[0]}
-                               : std::nullopt;
+    constexpr std::int64_t none = -1;
+    const std::int64_t arm = chain.arm ? batch.column(*chain.arm).values<std::int64_t>()[0] : none;
     for (std::size_t next = index + 1; next < plan_.chains.size(); ++next) {
       for (const ChainInput& below : plan_.chains[next].inputs) {
         if (below.source || below.chain != index) continue;
