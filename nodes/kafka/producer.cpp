@@ -24,11 +24,11 @@ constexpr std::size_t small_value = 256;
 
 /// Records that are enqueued by who writes them.
 constexpr std::size_t few_records = 64;
-/// While no more than so many reports come at once, of no more writes than can wait, the thread
-/// looks at them so often: each time that it is woken costs as much as a record's other work.
-constexpr std::size_t few_reports = 16;
+/// While no more than so many writes are under way, and all of them are of a few records, the
+/// thread looks at their reports only so often: to be woken by each costs as much as a record's
+/// other work.
 constexpr std::size_t few_writes = 32;
-constexpr milliseconds report_pause{5};
+constexpr milliseconds report_pause{10};
 
 constexpr milliseconds best_effort_close{5'000};
 
@@ -84,7 +84,8 @@ bool Producer::produce_at_once(const Job& job) noexcept {
     next = jobs_.empty() && !closing_;
   }
   if (next) take(job);
-  const bool due = next && renewing_;
+  const bool due = renewing_ || (patient_ && under_way_ > few_writes);
+  if (due) patient_ = false;
   turn_.release();
   if (due) wake();
   return next;
@@ -96,10 +97,10 @@ void Producer::wake() noexcept {
   (void)!::write(wakeup_, &one, sizeof one);
 }
 
-void Producer::wait_for_work(int timeout) {
+void Producer::wait_for_work(int timeout, bool patiently) {
   std::array<pollfd, 2> ready{pollfd{.fd = wakeup_, .events = POLLIN, .revents = 0},
                               pollfd{.fd = reports_, .events = POLLIN, .revents = 0}};
-  if (patient_) (void)::poll(ready.data(), 1, static_cast<int>(report_pause.count()));
+  if (patiently) (void)::poll(ready.data(), 1, static_cast<int>(report_pause.count()));
   if (ready[0].revents == 0) (void)::poll(ready.data(), ready.size(), timeout);
   std::uint64_t count = 0;
   for (const pollfd& one : ready) {
@@ -112,11 +113,11 @@ void Producer::run() noexcept {
   turn_.acquire();
   while (true) {
     const int wait = renewing_ ? 5 : 1'000;
+    const bool patiently = patient_;
     turn_.release();
-    if (!flushing) wait_for_work(wait);
+    if (!flushing) wait_for_work(wait, patiently);
     turn_.acquire();
     if (flushing) rd_kafka_flush(client_.get(), 20);  // past linger.ms, and serves reports
-    heard_ = 0;
     bool give_up = false;
     {
       const std::lock_guard lock(mutex_);
@@ -124,7 +125,6 @@ void Producer::run() noexcept {
       flushing = closing_;
       give_up = give_up_;
     }
-    patient_ = taken_.empty() && lets_others_produce();
     for (const Job& job : taken_) take(job);
     taken_.clear();
     work(flushing);
@@ -134,7 +134,7 @@ void Producer::run() noexcept {
     while (rd_kafka_poll(client_.get(), 0) > 0) {
     }
     reports_heard();
-    patient_ = patient_ && heard_ <= few_reports && under_way_ <= few_writes && !renewing_;
+    patient_ = lets_others_produce() && !renewing_ && large_ == 0 && under_way_ <= few_writes;
     if (flushing && under_way_ == 0 && waiting_.empty()) {
       const std::lock_guard lock(mutex_);
       if (jobs_.empty()) {
@@ -198,8 +198,10 @@ void Producer::produce(const Job& job) {
               .listener = job.listener,
               .topic = job.topic,
               .terms = job.terms,
+              .large = job.records.size() > few_records || job.terms.caution != Caution::None,
               .remaining = job.records.size() + 1};
   ++under_way_;
+  if (delivery.large) ++large_;
   if (job.terms.caution == Caution::Record) {
     produce_singly(job, delivery);
   } else {

@@ -93,6 +93,7 @@ class Producer : private ClientEvents {
     DeliveryListener* listener = nullptr;
     std::size_t topic = 0;
     WriteTerms terms = {};
+    bool large = false;  // of more than a few records
     std::size_t remaining = 0;
     std::optional<std::string> failure;  // of the first record that failed
     bool retracted = false;              // some record is discarded
@@ -151,7 +152,7 @@ class Producer : private ClientEvents {
   static void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque);
 
   void run() noexcept;
-  void wait_for_work(int milliseconds);
+  void wait_for_work(int milliseconds, bool patiently);
   /// Does the job now, if nothing is before it.
   [[nodiscard]] bool produce_at_once(const Job& job) noexcept;
   /// Whether librdkafka has copied the values, beside the keys.
@@ -192,12 +193,12 @@ class Producer : private ClientEvents {
 
   // The thread's own, and of who has its turn.
   std::vector<Job> taken_;
-  std::size_t heard_ = 0;  // reports, since the thread last waited
-  bool patient_ = false;   // so few that the next ones may wait
+  bool patient_ = false;  // the thread looks at reports now and then, until it is woken
   std::vector<rd_kafka_message_t> messages_;
   std::deque<Write> deliveries_;  // stable addresses
   std::vector<Write*> free_;
   std::size_t under_way_ = 0;  // deliveries
+  std::size_t large_ = 0;      // of these
   // Of the reports that are being heard:
   std::vector<Write*> suspected_;
   std::vector<Write*> retracted_;

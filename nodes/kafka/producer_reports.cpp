@@ -21,7 +21,6 @@ bool is_purged(rd_kafka_resp_err_t code) {
 void Producer::on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
   auto& self = owner<Producer>(opaque);
   const auto tag = reinterpret_cast<std::uintptr_t>(message->_private);
-  ++self.heard_;
   self.reported(self.deliveries_[tag >> index_bits], message->err, tag & index_mask,
                 message->partition);
 }
@@ -86,6 +85,7 @@ void Producer::tell(Write& delivery) {
   const Write done = std::exchange(delivery, {.slot = delivery.slot});
   free_.push_back(&delivery);
   --under_way_;
+  if (done.large) --large_;
   if (done.failure) {
     listener.failed({.message = fmt::format("the topic `{}` did not take a record: {}",
                                             topics_[done.topic].name, *done.failure),

@@ -2,8 +2,8 @@
 """What is compiled once for each instruction set stays apart: check_kernel_objects.py BUILD | --self-test
 
 The linker keeps one copy of a function that several objects define weakly, as they do inline functions and templates. If that
-were one of AVX-512, it would run on processors that have none. So an object of kernels defines one global symbol, its table,
-and no weak function; it calls none but a few of the C library; and it has no wider registers than its set."""
+were one of AVX-512, it would run on processors that have none. So an object of kernels shows its table, which is data, and no
+function, weak or not; it calls none but a few of the C library; and it has no wider registers than its set."""
 import pathlib
 import re
 import subprocess
@@ -32,8 +32,8 @@ def violations(path, of):
             found.append(f"{path}: defines the function {name} for all")
         elif kind in "DR":
             tables.append(name)
-    if len(tables) != 1 or f"{of}_" not in tables[0]:
-        found.append(f"{path}: its table is not the one thing that it shows: {tables}")
+    if not any(f"{of}_" in table for table in tables):
+        found.append(f"{path}: it shows no table of its set: {tables}")
     if wide := re.search(FORBIDDEN[of], output_of("objdump", "-d", "--no-show-raw-insn", path)):
         found.append(f"{path}: {of} code has {wide[0]}")
     return found
@@ -55,7 +55,7 @@ def self_test():
         ("portable", [], "extern \"C\" int puts(const char*);" + table + "__attribute__((used)) static void f() {{ puts(\"\"); }}"),
         ("portable", ["-mavx2"], table + "__attribute__((used)) static void f() {{ asm(\"vpaddd %ymm0, %ymm0, %ymm0\"); }}"),
         ("avx2", ["-mavx512f"], table + "__attribute__((used)) static void f() {{ asm(\"vpaddd %zmm0, %zmm0, %zmm0\"); }}"),
-        ("avx2", [], "int other = 1;" + table),
+        ("avx2", [], "int other = 1;"),
     ]
     missed = 0
     with tempfile.TemporaryDirectory() as name:
