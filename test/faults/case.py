@@ -34,10 +34,11 @@ from rows
 """
 
 # Shorter than the defaults, so that a case sees several of each within its seconds.
+TRANSACTION_TIMEOUT = 5  # s
 OPTIONS = {
     "session.timeout.ms": "3000",
     "heartbeat.interval.ms": "500",
-    "transaction.timeout.ms": "5000",
+    "transaction.timeout.ms": f"{TRANSACTION_TIMEOUT}000",
     "socket.timeout.ms": "5000",
     "reconnect.backoff.max.ms": "500",
 }
@@ -51,6 +52,7 @@ class Process:
         self.case, self.number = case, number
         self.folder = pathlib.Path(case.folder.name)
         self.child, self.statuses, self.wanted = None, [], True
+        self.may_be_fenced = False  # by brokers that heard nothing of it
         self.lives = 0  # begun; `statuses` has those that are over
         self.peak, self.fail_point, self.log_start = 0, None, 0
         self.lock = threading.Lock()
@@ -124,6 +126,8 @@ class Process:
 
 
 class Case:
+    transaction_timeout = TRANSACTION_TIMEOUT
+
     def __init__(self, cluster, kaspar, name, seed, guarantee, protocol="classic", start="earliest", options=None,
                  bug=None):
         self.cluster, self.kaspar, self.brokers, self.bug = cluster, kaspar, cluster.bootstrap, bug
