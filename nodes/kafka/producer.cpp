@@ -22,14 +22,6 @@ using std::chrono::milliseconds;
 /// all are copied, what they were made of can go, and be used again while it is warm.
 constexpr std::size_t small_value = 256;
 
-/// Records that are enqueued by who writes them.
-constexpr std::size_t few_records = 64;
-/// While no more than so many writes are under way, and all of them are of a few records, the
-/// thread looks at their reports only so often: to be woken by each costs as much as a record's
-/// other work.
-constexpr std::size_t few_writes = 32;
-constexpr milliseconds report_pause{10};
-
 constexpr milliseconds best_effort_close{5'000};
 
 /// A view's data for librdkafka, to which a null pointer is a null value.
@@ -56,39 +48,19 @@ Producer::~Producer() {
   (void)close(milliseconds{0});
   handles_.clear();
   client_.reset();
-  for (const int descriptor : {wakeup_, reports_}) {
-    if (descriptor >= 0) ::close(descriptor);
-  }
+  if (wakeup_ >= 0) ::close(wakeup_);
 }
 
 void Producer::write(std::size_t topic, std::span<const OutputRecord> records,
                      const WriteTerms& terms, DeliveryListener& listener) noexcept {
-  const Job job{.topic = topic, .records = records, .terms = terms, .listener = &listener};
   bool first = false;
   ++untold_;
-  if (produce_at_once(job)) return;
   {
     const std::lock_guard lock(mutex_);
     first = jobs_.empty();
-    jobs_.push_back(job);
+    jobs_.push_back({.topic = topic, .records = records, .terms = terms, .listener = &listener});
   }
   if (first) wake();
-}
-
-bool Producer::produce_at_once(const Job& job) noexcept {
-  if (job.records.size() > few_records || job.terms.caution != Caution::None) return false;
-  if (!lets_others_produce() || !turn_.try_acquire()) return false;
-  bool next = false;
-  {
-    const std::lock_guard lock(mutex_);
-    next = jobs_.empty() && !closing_;
-  }
-  if (next) take(job);
-  const bool due = renewing_ || (patient_ && under_way_ > few_writes);
-  if (due) patient_ = false;
-  turn_.release();
-  if (due) wake();
-  return next;
 }
 
 void Producer::wake() noexcept {
@@ -97,27 +69,21 @@ void Producer::wake() noexcept {
   (void)!::write(wakeup_, &one, sizeof one);
 }
 
-void Producer::wait_for_work(int timeout, bool patiently) {
-  std::array<pollfd, 2> ready{pollfd{.fd = wakeup_, .events = POLLIN, .revents = 0},
-                              pollfd{.fd = reports_, .events = POLLIN, .revents = 0}};
-  if (patiently) (void)::poll(ready.data(), 1, static_cast<int>(report_pause.count()));
-  if (ready[0].revents == 0) (void)::poll(ready.data(), ready.size(), timeout);
+void Producer::wait_for_work(int timeout) {
+  pollfd ready{.fd = wakeup_, .events = POLLIN, .revents = 0};
+  (void)::poll(&ready, 1, timeout);
   std::uint64_t count = 0;
-  for (const pollfd& one : ready) {
-    if (one.revents != 0) (void)!::read(one.fd, &count, sizeof count);
-  }
+  (void)!::read(wakeup_, &count, sizeof count);
 }
 
 void Producer::run() noexcept {
   bool flushing = false;
-  turn_.acquire();
   while (true) {
-    const int wait = renewing_ ? 5 : 1'000;
-    const bool patiently = patient_;
-    turn_.release();
-    if (!flushing) wait_for_work(wait, patiently);
-    turn_.acquire();
-    if (flushing) rd_kafka_flush(client_.get(), 20);  // past linger.ms, and serves reports
+    if (flushing) {
+      rd_kafka_flush(client_.get(), 20);  // past linger.ms, and serves reports
+    } else {
+      wait_for_work(renewing_ ? 5 : 1'000);
+    }
     bool give_up = false;
     {
       const std::lock_guard lock(mutex_);
@@ -134,13 +100,11 @@ void Producer::run() noexcept {
     while (rd_kafka_poll(client_.get(), 0) > 0) {
     }
     reports_heard();
-    patient_ = lets_others_produce() && !renewing_ && large_ == 0 && under_way_ <= few_writes;
     if (flushing && under_way_ == 0 && waiting_.empty()) {
       const std::lock_guard lock(mutex_);
       if (jobs_.empty()) {
         finished_ = true;
         changed_.notify_all();
-        turn_.release();
         return;
       }
     }
@@ -198,10 +162,8 @@ void Producer::produce(const Job& job) {
               .listener = job.listener,
               .topic = job.topic,
               .terms = job.terms,
-              .large = job.records.size() > few_records || job.terms.caution != Caution::None,
               .remaining = job.records.size() + 1};
   ++under_way_;
-  if (delivery.large) ++large_;
   if (job.terms.caution == Caution::Record) {
     produce_singly(job, delivery);
   } else {

@@ -1,9 +1,8 @@
 // Writes the records of all Kafka sinks of a plan: idempotent, acknowledged by all replicas, each
 // record delivered or told to have failed.
 //
-// One thread owns the client: it alone hears delivery reports, and it enqueues, so that order is
-// kept. A few records are enqueued by who writes them, if the thread has nothing to do: to wake it
-// takes longer. Values are not copied unless they are small: their owner waits for the listener.
+// One thread owns the client: it alone enqueues, so that order is kept, and it alone hears delivery
+// reports. Values are not copied unless they are small: their owner waits for the listener.
 //
 // When a broker refuses a record for what it is, the whole request fails, and with it the order of
 // its partition. Everything of the same attempt at reading (WriteTerms::transaction) that is not
@@ -19,7 +18,6 @@
 #include <expected>
 #include <mutex>
 #include <optional>
-#include <semaphore>
 #include <set>
 #include <span>
 #include <string>
@@ -93,7 +91,6 @@ class Producer : private ClientEvents {
     DeliveryListener* listener = nullptr;
     std::size_t topic = 0;
     WriteTerms terms = {};
-    bool large = false;  // of more than a few records
     std::size_t remaining = 0;
     std::optional<std::string> failure;  // of the first record that failed
     bool retracted = false;              // some record is discarded
@@ -103,14 +100,11 @@ class Producer : private ClientEvents {
     std::vector<std::pair<std::size_t, std::int32_t>> suspects;
   };
 
-  /// Whether who writes may do what the thread does, while that one waits. Such a kind does all in
-  /// take(), which does not block.
-  [[nodiscard]] virtual bool lets_others_produce() const { return delivery_ == Delivery::Reliable; }
   /// What a kind of producer adds to the client's properties.
   virtual void configure(ClientConfiguration& configuration) const { (void)configuration; }
   /// The client is made; the thread has not begun.
   [[nodiscard]] virtual std::expected<void, Failure> ready() { return {}; }
-  // By the producer's thread, or in its turn:
+  // By the producer's thread:
   virtual void take(const Job& job);
   /// After all that was taken.
   virtual void work(bool closing);
@@ -152,9 +146,7 @@ class Producer : private ClientEvents {
   static void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque);
 
   void run() noexcept;
-  void wait_for_work(int milliseconds, bool patiently);
-  /// Does the job now, if nothing is before it.
-  [[nodiscard]] bool produce_at_once(const Job& job) noexcept;
+  void wait_for_work(int milliseconds);
   /// Whether librdkafka has copied the values, beside the keys.
   bool produce_range(const Job& job, std::size_t first, std::size_t last, Write& delivery);
   void produce_singly(const Job& job, Write& delivery);
@@ -177,11 +169,7 @@ class Producer : private ClientEvents {
   std::atomic<std::size_t> untold_{0};  // writes
   ClientHandle client_;
   std::vector<TopicHandle> handles_;
-  // What wakes the thread; two eventfds, for reports may wait a little.
-  int wakeup_ = -1;
-  int reports_ = -1;
-
-  std::binary_semaphore turn_{1};  // with all that is the thread's own, while it does not wait
+  int wakeup_ = -1;  // an eventfd: jobs and librdkafka's events wake the thread alike
 
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -191,14 +179,12 @@ class Producer : private ClientEvents {
   bool finished_ = false;
   std::size_t given_up_ = 0;  // records
 
-  // The thread's own, and of who has its turn.
+  // The thread's own.
   std::vector<Job> taken_;
-  bool patient_ = false;  // the thread looks at reports now and then, until it is woken
   std::vector<rd_kafka_message_t> messages_;
   std::deque<Write> deliveries_;  // stable addresses
   std::vector<Write*> free_;
   std::size_t under_way_ = 0;  // deliveries
-  std::size_t large_ = 0;      // of these
   // Of the reports that are being heard:
   std::vector<Write*> suspected_;
   std::vector<Write*> retracted_;

@@ -85,7 +85,6 @@ void Producer::tell(Write& delivery) {
   const Write done = std::exchange(delivery, {.slot = delivery.slot});
   free_.push_back(&delivery);
   --under_way_;
-  if (done.large) --large_;
   if (done.failure) {
     listener.failed({.message = fmt::format("the topic `{}` did not take a record: {}",
                                             topics_[done.topic].name, *done.failure),

@@ -1,4 +1,4 @@
-// What a producer's writers may rely on, whichever thread enqueues their records.
+// What a producer's writers may rely on.
 #include <atomic>
 #include <deque>
 #include <random>
@@ -40,7 +40,6 @@ TEST_CASE("small and large writes of one key keep their order") {
   std::deque<std::vector<OutputRecord>> written;
   std::size_t total = 0;
   for (std::size_t i = 0; i < writes; ++i) {
-    // Most are few enough to be enqueued by this thread; those between are not.
     const std::size_t count = random() % 5 == 0 ? 100 + random() % 100 : 1 + random() % 3;
     auto& records = written.emplace_back();
     for (std::size_t k = 0; k < count; ++k) {

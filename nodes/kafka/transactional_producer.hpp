@@ -67,8 +67,6 @@ class TransactionalProducer final : public Producer {
   [[nodiscard]] std::expected<void, Failure> finish(std::chrono::milliseconds within) override;
 
  private:
-  /// Transactions are its thread's.
-  [[nodiscard]] bool lets_others_produce() const override { return false; }
   void configure(ClientConfiguration& configuration) const override;
   [[nodiscard]] std::expected<void, Failure> ready() override;
   void take(const Job& job) override;
