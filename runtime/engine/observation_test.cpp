@@ -1,5 +1,6 @@
 // What those who look on are told, and that it agrees with what happened.
 #include <algorithm>
+#include <atomic>
 #include <string>
 #include <thread>
 #include <vector>
@@ -64,19 +65,33 @@ TEST_CASE("what a sink has not confirmed is seen as waiting, and is no lack of p
   Fixture f(1, {make_chain(0)});
   f.sinks[0]->delivery = SinkScript::Delivery::Held;
   f.source().batches = {{"a", "b"}, {"c"}};
+  f.source().ends = false;
   auto engine = f.open();
-  std::thread running([&] { CHECK(engine->run().status == ExitStatus::Fine); });
-  RunSnapshot now;
-  do {
-    now = engine->snapshot();
-  } while (now.sinks[0].unconfirmed != 3 || now.computing != 0);
-  CHECK(now.chains[0].unconfirmed == 3);
-  CHECK(now.chains[0].written == 0);
-  CHECK(now.batches_in_flight == 2);
-  CHECK(now.batches.count() == 0);
+  std::atomic<bool> ended{false};
+  std::thread running([&] {
+    CHECK(engine->run().status == ExitStatus::Fine);
+    ended = true;
+  });
+  const auto seen = [&](auto what) {
+    RunSnapshot now;
+    do {
+      now = engine->snapshot();
+    } while (!ended && !what(now));
+    return now;
+  };
+  const RunSnapshot held = seen(
+      [](const RunSnapshot& now) { return now.sinks[0].unconfirmed == 3 && now.computing == 0; });
+  CHECK_FALSE(ended);
+  CHECK(held.chains[0].unconfirmed == 3);
+  CHECK(held.chains[0].written == 0);
+  CHECK(held.batches_in_flight == 2);
+  CHECK(held.batches.count() == 0);
   f.sinks[0]->release_held();
+  const RunSnapshot done = seen([](const RunSnapshot& now) { return now.batches.count() == 2; });
+  CHECK(done.sinks[0].records == 3);
+  CHECK(done.sinks[0].unconfirmed == 0);
+  engine->request_stop();
   running.join();
-  CHECK(engine->snapshot().sinks[0].records == 3);
 }
 
 TEST_CASE("before it is opened a snapshot holds nothing") {
