@@ -205,15 +205,15 @@ class Pods:
         return name
 
     def remove(self, name, grace):
-        """As a cluster ends a pod: SIGTERM, and SIGKILL after the grace. Returns the statuses of its containers and how long
-        it took."""
+        """As a cluster ends a pod: SIGTERM, and SIGKILL after the grace. Returns the statuses of its containers, how long it
+        took, and the end of their logs."""
         start = time.monotonic()
         self._podman("pod", "stop", "--time", str(grace), name, timeout=grace + 60)
         took = time.monotonic() - start
-        statuses = self.statuses(name)
+        statuses, log = self.statuses(name), self.logs(name).splitlines()[-15:]
         self._podman("pod", "rm", "--force", name)
         self.started.remove(name)
-        return statuses, took
+        return statuses, took, log
 
     def containers(self, name):
         listed = json.loads(self._podman("ps", "--all", "--format=json", f"--filter=pod={name}").stdout)

@@ -210,7 +210,9 @@ class Scenario:
             name = f"{NAME}-{i}"
             with self.lock:
                 self.absent.add(name)
-            statuses, took = self.pods.remove(name, self.grace)
+            statuses, took, log = self.pods.remove(name, self.grace)
+            if statuses != [0]:
+                print(f"---- the end of {name}'s log, status {statuses}", *log, sep="\n", file=sys.stderr)
             require(statuses == [0] and took < self.grace, f"{name} drained on SIGTERM within the grace ({took:.1f} s of {self.grace} s) and ended with 0")
             self.pods.start("StatefulSet", NAME, i)
             with self.lock:
