@@ -56,7 +56,8 @@ class ProgramChecker {
     return {.plan = std::move(program_.plan),
             .source_texts = std::move(program_.source_texts),
             .sink_texts = std::move(program_.sink_texts),
-            .params = resolved_params(program_)};
+            .params = resolved_params(program_),
+            .paths = {program_.paths.begin(), program_.paths.end()}};
   }
 
  private:

@@ -22,6 +22,9 @@ struct TypedPipeline {
   std::vector<EndpointText> source_texts;  // of the plan's sources, and sinks
   std::vector<EndpointText> sink_texts;
   std::vector<ResolvedParam> params;  // of the program's own file, in source order
+  /// Files that it reads beside its own, in no order that matters; not those of `file` endpoints,
+  /// and not the weights that a model keeps in files of their own.
+  std::vector<std::string> paths;
 };
 
 /// Checks the whole program and reports every independent mistake once. Reads the files that it

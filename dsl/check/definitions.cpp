@@ -173,4 +173,10 @@ std::string path_from(const std::string& directory, const std::string& path) {
              : (std::filesystem::path(directory) / written).string();
 }
 
+std::string path_to_read(Program& program, const FileDefinitions& file, const std::string& path) {
+  std::string whole = path_from(file.directory, path);
+  program.paths.insert(whole);
+  return whole;
+}
+
 }  // namespace kaspar::dsl

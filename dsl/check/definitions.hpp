@@ -117,6 +117,8 @@ struct Program {
   /// Names of clusters that an endpoint may be on; not checked where nothing is known of them.
   std::optional<std::vector<std::string>> clusters = std::nullopt;
   std::size_t memory_budget = 0;  // bytes that a model may take
+  /// Files that it reads beside its own: used ones, models, scalers, golden vectors, tests' data.
+  std::set<std::string> paths = {};
 };
 
 /// The definition that `name` has in `file` (`m.x`: in the file used as `m`), marked as used;
@@ -135,5 +137,9 @@ struct Program {
 
 /// `path` as written in a file of that directory.
 [[nodiscard]] std::string path_from(const std::string& directory, const std::string& path);
+
+/// The same for a file that the program reads, which it remembers.
+[[nodiscard]] std::string path_to_read(Program& program, const FileDefinitions& file,
+                                       const std::string& path);
 
 }  // namespace kaspar::dsl

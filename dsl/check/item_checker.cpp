@@ -323,7 +323,7 @@ bool ItemChecker::load(const ast::Model& written, ModelPlan& model, ModelDefinit
   definition.options = options.values;
   auto path = interpolated(std::get<StringLiteral>(written.file->literal), program_, file_);
   if (!options.fine || !path) return false;
-  model.path = path_from(file_.directory, *path);
+  model.path = path_to_read(program_, file_, *path);
   auto loaded = model.node->load_model(model.path, options.params, program_.memory_budget);
   if (loaded) {
     model.resource = *loaded;

@@ -266,7 +266,7 @@ class OptionChecker {
       checked_.fine = false;
       return std::nullopt;
     }
-    return Value{FilePath{path_from(file_.directory, *path), false}};
+    return Value{FilePath{path_to_read(program_, file_, *path), false}};
   }
 
   std::optional<Value> strings(const ParamDescriptor& param, const Node& node) {

@@ -350,7 +350,7 @@ void StageChecker::general(const NodeDescriptor& node) {
     if (stage_.file->kind != ast::Node::Kind::String) return lose();
     auto path = interpolated(std::get<StringLiteral>(stage_.file->literal), program_, file_);
     if (!path) return lose();
-    call.file = path_from(file_.directory, *path);
+    call.file = path_to_read(program_, file_, *path);
   }
   if (!fine || (scope_.unknown && word != "parse")) return lose();
 

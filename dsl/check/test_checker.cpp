@@ -346,7 +346,7 @@ class TestChecker {
       fine_ = false;
       return std::nullopt;
     }
-    const std::string path = path_from(file_.directory, *name);
+    const std::string path = path_to_read(program_, file_, *name);
     std::error_code failed;
     std::string wrong;
     if (!std::filesystem::is_regular_file(path, failed)) {

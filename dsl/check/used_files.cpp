@@ -60,7 +60,7 @@ class UsedFiles {
                         "write `\\$` for the sign itself");
       return std::nullopt;
     }
-    const std::string path = path_from(from.directory, literal.text());
+    const std::string path = path_to_read(program_, from, literal.text());
     const std::string whole = canonical(path);
     if (std::ranges::find(path_, whole) != path_.end()) {
       return refuse(path_.back() == whole

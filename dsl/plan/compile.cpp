@@ -97,6 +97,7 @@ Compiled compile_text(const std::string& path, std::string text, const NodeRegis
   compiled.source_texts = std::move(typed.source_texts);
   compiled.sink_texts = std::move(typed.sink_texts);
   compiled.params = std::move(typed.params);
+  compiled.paths = std::move(typed.paths);
   return compiled;
 }
 

@@ -40,6 +40,7 @@ struct Compiled {
   std::vector<EndpointText> source_texts;  // of the plan's sources, and sinks
   std::vector<EndpointText> sink_texts;
   std::vector<ResolvedParam> params;       // in source order; only if there are no errors
+  std::vector<std::string> paths;          // as TypedPipeline; only if there are no errors
   Diagnostics diagnostics;                 // in source order
   std::optional<std::string> unreadable;   // why the file could not be read
   std::optional<std::string> replacement;  // why an endpoint cannot be replaced as asked

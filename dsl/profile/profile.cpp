@@ -21,9 +21,12 @@ const std::vector<std::string_view> sections{"kafka", "clusters", "run", "http",
 class ProfileReader {
  public:
   ProfileReader(std::shared_ptr<const SourceBuffer> source, RunSettings settings,
-                const NodeRegistry& registry, const Environment& environment,
+                const NodeRegistry& registry, const Environment& environment, References references,
                 Diagnostics& diagnostics)
-      : document_(std::move(source), diagnostics), registry_(registry), environment_(environment) {
+      : document_(std::move(source), diagnostics),
+        registry_(registry),
+        environment_(environment),
+        references_(references) {
     profile_.settings = std::move(settings);
   }
 
@@ -222,7 +225,7 @@ class ProfileReader {
   std::optional<std::string> option_text(const std::string& name, const toml::key& key,
                                          const toml::node& value) {
     if (const auto* table = value.as_table())
-      return read_reference(*table, environment_, document_);
+      return read_reference(*table, environment_, references_, document_);
     if (is_secret(name)) {
       document_.hide(document_.span_of(value));
       document_.error(
@@ -327,7 +330,7 @@ class ProfileReader {
       } else if (const auto* text = value.as_string()) {
         param.value = {text->get()};
       } else if (const auto* reference = value.as_table()) {
-        auto secret = read_reference(*reference, environment_, document_);
+        auto secret = read_reference(*reference, environment_, references_, document_);
         if (!secret) continue;
         document_.hide(param.value_span);
         param.value = {std::move(*secret)};
@@ -349,6 +352,7 @@ class ProfileReader {
   ProfileDocument document_;
   const NodeRegistry& registry_;
   const Environment& environment_;
+  References references_;
   Profile profile_;
 };
 
@@ -356,8 +360,9 @@ class ProfileReader {
 
 Profile read_profile(std::shared_ptr<const SourceBuffer> source, RunSettings settings,
                      const NodeRegistry& registry, const Environment& environment,
-                     Diagnostics& diagnostics) {
-  return ProfileReader(std::move(source), std::move(settings), registry, environment, diagnostics)
+                     Diagnostics& diagnostics, References references) {
+  return ProfileReader(std::move(source), std::move(settings), registry, environment, references,
+                       diagnostics)
       .run();
 }
 

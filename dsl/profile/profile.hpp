@@ -41,11 +41,16 @@ struct Profile {
 /// The value of an environment variable, or nothing.
 using Environment = std::function<std::optional<std::string>(const std::string& name)>;
 
+/// Whether what stands in the environment or in a file is looked up, or taken to be there, for a
+/// process that runs elsewhere.
+enum class References : std::uint8_t { Read, Elsewhere };
+
 /// Reads a profile over `settings`. Reports what is wrong with it: K0702 at an unknown key or a bad
 /// value, K0703 at a secret that is written out, K0704 at an environment variable that is not set.
 /// Options of Kafka are checked by `registry`'s nodes. No message and no excerpt shows a secret.
 [[nodiscard]] Profile read_profile(std::shared_ptr<const SourceBuffer> source, RunSettings settings,
                                    const NodeRegistry& registry, const Environment& environment,
-                                   Diagnostics& diagnostics);
+                                   Diagnostics& diagnostics,
+                                   References references = References::Read);
 
 }  // namespace kaspar::dsl

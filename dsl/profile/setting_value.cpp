@@ -49,12 +49,14 @@ std::optional<std::uint64_t> read_setting_size(const toml::node& node) {
 }
 
 std::optional<std::string> read_reference(const toml::table& table, const Environment& environment,
-                                          ProfileDocument& document) {
+                                          References references, ProfileDocument& document) {
   constexpr std::string_view form =
       "write `{ env = \"NAME\" }` or `{ file = \"/run/secrets/name\" }`";
   const bool one = table.size() == 1;
   const auto* env = one ? table.get_as<std::string>("env") : nullptr;
   const auto* path = one ? table.get_as<std::string>("file") : nullptr;
+  if (references == References::Elsewhere && (env != nullptr || path != nullptr))
+    return "elsewhere";
   if (env != nullptr) {
     if (auto value = environment(env->get())) return value;
     document.error(DiagnosticCode::K0704, document.span_of(*env),

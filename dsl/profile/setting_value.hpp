@@ -23,6 +23,7 @@ namespace kaspar::dsl {
 /// break at its end. Nothing where it is wrong (reported).
 [[nodiscard]] std::optional<std::string> read_reference(const toml::table& table,
                                                         const Environment& environment,
+                                                        References references,
                                                         ProfileDocument& document);
 
 }  // namespace kaspar::dsl

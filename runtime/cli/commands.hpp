@@ -23,6 +23,7 @@ void add_model(CLI::App& app, Action& action);
 void add_produce(CLI::App& app, Action& action);
 void add_consume(CLI::App& app, Action& action);
 void add_broker(CLI::App& app, Action& action);
+void add_deploy(CLI::App& app, Action& action);
 void add_explain(CLI::App& app, Action& action);
 void add_show(CLI::App& app, Action& action);
 void add_tap(CLI::App& app, Action& action);

@@ -102,6 +102,7 @@ int main(int argc, char** argv) {
     kaspar::cli::add_produce(app, action);
     kaspar::cli::add_consume(app, action);
     kaspar::cli::add_broker(app, action);
+    kaspar::cli::add_deploy(app, action);
     kaspar::cli::add_explain(app, action);
     kaspar::cli::add_show(app, action);
     kaspar::cli::add_version(app, action);

@@ -15,6 +15,7 @@
 
 #include "dsl/lex/secrets.hpp"
 #include "dsl/profile/profile.hpp"
+#include "runtime/engine/memory_limit.hpp"
 
 extern char** environ;
 
@@ -88,6 +89,15 @@ std::string host_name() {
   return name;
 }
 
+/// Half: the rest is for librdkafka, the program itself and what the kernel keeps for it.
+void take_cgroup_memory(const ProfileOptions& options, LoadedSettings& loaded) {
+  constexpr std::size_t least = 16u << 20;
+  const auto limit = options.elsewhere ? options.elsewhere : engine::memory_limit();
+  if (!limit) return;
+  loaded.settings.memory_budget = std::max(least, *limit / 2);
+  loaded.origins["run.memory_budget"] = {"default: half of the cgroup's memory limit"};
+}
+
 }  // namespace
 
 CLI::Option* add_profile_options(CLI::App& command, ProfileOptions& options, bool brokers) {
@@ -125,7 +135,8 @@ std::expected<LoadedSettings, Failure> load_settings(const ProfileOptions& optio
     if (!text) return std::unexpected(std::move(text.error()));
     dsl::Profile profile = dsl::read_profile(
         std::make_shared<const dsl::SourceBuffer>(loaded.profile, std::move(*text)), {}, registry,
-        environment_variable, diagnostics);
+        environment_variable, diagnostics,
+        options.elsewhere ? dsl::References::Elsewhere : dsl::References::Read);
     loaded.settings = std::move(profile.settings);
     loaded.tap = profile.tap;
     for (const auto& [name, given] : profile.given) {
@@ -136,9 +147,13 @@ std::expected<LoadedSettings, Failure> load_settings(const ProfileOptions& optio
     }
     std::ranges::move(profile.params, std::back_inserter(loaded.params));
   }
-  add_environment_params(loaded.params);
+  if (!loaded.origins.contains("run.memory_budget")) take_cgroup_memory(options, loaded);
+  const auto environment = [&](const char* name) {
+    return options.elsewhere ? std::string{} : environment_variable(name).value_or("");
+  };
+  if (!options.elsewhere) add_environment_params(loaded.params);
 
-  const std::string from_environment = environment_variable("KASPAR_BROKERS").value_or("");
+  const std::string from_environment = environment("KASPAR_BROKERS");
   if (!options.brokers.empty()) {
     loaded.settings.kafka.brokers = options.brokers;
     loaded.origins["kafka.brokers"] = {"command line"};
@@ -146,8 +161,8 @@ std::expected<LoadedSettings, Failure> load_settings(const ProfileOptions& optio
     loaded.settings.kafka.brokers = from_environment;
     loaded.origins["kafka.brokers"] = {"environment variable KASPAR_BROKERS"};
   }
-  if (auto instance = environment_variable("KASPAR_INSTANCE"); instance && !instance->empty()) {
-    loaded.settings.instance = std::move(*instance);
+  if (std::string instance = environment("KASPAR_INSTANCE"); !instance.empty()) {
+    loaded.settings.instance = std::move(instance);
     loaded.origins["run.instance"] = {"environment variable KASPAR_INSTANCE"};
   } else if (loaded.settings.instance.empty()) {
     loaded.settings.instance = host_name();

@@ -27,6 +27,9 @@ struct ProfileOptions {
   std::vector<std::string> params;  // `k=v`
   std::string brokers;              // empty: as the environment or the profile says
   bool any_cluster = false;         // endpoints need not be on clusters of the profile
+  /// The run is another process's, elsewhere, which may use so much memory: neither the environment
+  /// nor the files of secrets are read here.
+  std::optional<std::size_t> elsewhere = std::nullopt;
 };
 
 /// Adds `--profile` and `-p`; with `brokers`, `--brokers` too, which is returned.
@@ -48,9 +51,9 @@ struct LoadedSettings {
 };
 
 /// Brokers: `--brokers`, else KASPAR_BROKERS, else the profile. Parameters: `-p`, then the profile,
-/// then KASPAR_PARAM_NAME. What is wrong with the profile goes into the diagnostics; a profile that
-/// cannot be read, or a `-p` without a name, is a failure (wrong usage). `pipeline` is empty where
-/// there is none.
+/// then KASPAR_PARAM_NAME. Memory: the profile, else half of what the cgroup allows, if it has a
+/// limit. What is wrong with the profile goes into the diagnostics; a profile that cannot be read,
+/// or a `-p` without a name, is a failure (wrong usage). `pipeline` is empty where there is none.
 [[nodiscard]] std::expected<LoadedSettings, Failure> load_settings(const ProfileOptions& options,
                                                                    const std::string& pipeline,
                                                                    const NodeRegistry& registry,
