@@ -59,7 +59,8 @@ void write_graph(JsonWriter& json, const RunView& view, bool whole) {
 void write_latency(JsonWriter& json, std::string_view name, const LatencyCounts& recent,
                    const LatencyCounts& all) {
   json.key(name).begin_object().field("count", all.count());
-  for (const auto& [label, q] : {std::pair{"p50", 0.5}, std::pair{"p90", 0.9}, std::pair{"p99", 0.99}}) {
+  for (const auto& [label, q] :
+       {std::pair{"p50", 0.5}, std::pair{"p90", 0.9}, std::pair{"p99", 0.99}}) {
     const double seconds = recent.quantile(q);
     json.key(label);
     seconds < 0 ? json.null() : json.value(seconds);
