@@ -202,6 +202,9 @@ HttpResponse RunMonitor::tap(const HttpRequest& request) {
                 "a tap shows what records hold: say `tap = true` below `[http]` "
                 "in the profile\n"};
   }
+  if (!view().now.opened) {
+    return {.status = 503, .body = "it starts\n", .headers = {{"Retry-After", "1"}}};
+  }
   auto stream = probes_.tap(request.parameter("stream"));
   if (!stream) return {.status = 404, .body = "there is no such stream\n"};
   return {.content_type = "application/x-ndjson", .stream = std::move(stream)};

@@ -151,6 +151,7 @@ class Observed(unittest.TestCase):
         self.addCleanup(job.close)
         run = ObservedRun(job.file, job.broker.address)
         self.addCleanup(run.stop)
+        run.wait_for(lambda s: s["ready"])
         tap = subprocess.Popen([KASPAR, "tap", str(job.file), "windows", "--limit", "2", "--address", run.page[7:]],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(300):
