@@ -423,7 +423,7 @@ RunSnapshot Engine::Run::snapshot() const {
     }
     return now;
   }
-  const RunState& state = *state_;
+  RunState& state = *state_;
   now.opened = true;
   now.draining = state.stopping || state.closing;
   now.stalled = state.stalled;
@@ -452,8 +452,9 @@ RunSnapshot Engine::Run::snapshot() const {
   now.batches = state.batch_times.counts();
   now.end_to_end = state.end_to_end_times.counts();
   now.recent = state.recent_errors.rows();
-  now.batches_in_flight = state.credits.batches_in_flight();
   now.bytes_in_flight = state.credits.bytes_in_flight();
+  const std::lock_guard lock(state.mutex);
+  now.batches_in_flight = state.flights;  // credits count what a reader has reserved, too
   return now;
 }
 
