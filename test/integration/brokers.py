@@ -3,6 +3,7 @@ import os
 import pathlib
 import re
 import subprocess
+import time
 
 from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -30,6 +31,19 @@ class RealBroker:
         topics = [NewTopic(name, PARTITIONS, 1, config={"max.message.bytes": "2000000"}) for name in names]
         for future in admin.create_topics(topics).values():
             future.result()
+        for name in names:
+            self.wait_until_served(admin, name)
+
+    @staticmethod
+    def wait_until_served(admin, name):
+        """A broker that has made a topic hears of it a moment later."""
+        deadline = time.monotonic() + 60
+        while True:
+            partitions = admin.list_topics(name, timeout=30).topics[name].partitions
+            if len(partitions) == PARTITIONS and all(part.leader >= 0 for part in partitions.values()):
+                return
+            assert time.monotonic() < deadline, f"the topic {name} is not served"
+            time.sleep(0.05)
 
     def stop(self):
         pass
