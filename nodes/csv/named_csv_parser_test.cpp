@@ -11,8 +11,9 @@ using nodes::csv::NamedCsvParser;
 
 namespace {
 
-struct Parsed {
-  Parsed(const std::string& header_line, const std::vector<std::string>& rows, char delimiter = ',')
+struct NamedRows {
+  NamedRows(const std::string& header_line, const std::vector<std::string>& rows,
+            char delimiter = ',')
       : header(header_line), texts(rows), batch(schema().columns, rows.size()) {
     records.header = header;
     for (const std::string& text : texts)
@@ -53,7 +54,7 @@ struct Parsed {
 }  // namespace
 
 TEST_CASE("fields are found by the names of the header") {
-  Parsed parsed("n,t11,other,\"the id\",t09,t10,n\r", {"5,3,x,\"a,b\",1,2,6\r", ",3,x,,1,2,"});
+  NamedRows parsed("n,t11,other,\"the id\",t09,t10,n\r", {"5,3,x,\"a,b\",1,2,6\r", ",3,x,,1,2,"});
   REQUIRE(parsed.error() == "K0905: field 4 (`id`) is empty");
   REQUIRE(parsed.batch.alive().size() == 1);
   const float* v = parsed.batch.column(0).row<float>(0);
@@ -65,19 +66,21 @@ TEST_CASE("fields are found by the names of the header") {
 }
 
 TEST_CASE("what the header does not have, no row has") {
-  CHECK(Parsed("t09,t10,t11,n", {"1,2,3,4"}).error() == "K0901: the header has no column `the id`");
-  CHECK(Parsed("", {"1"}).error() == "K0901: the header has no column `t09`");
-  CHECK(Parsed("\"t09,t10", {"1,2"}).error() ==
+  CHECK(NamedRows("t09,t10,t11,n", {"1,2,3,4"}).error() ==
+        "K0901: the header has no column `the id`");
+  CHECK(NamedRows("", {"1"}).error() == "K0901: the header has no column `t09`");
+  CHECK(NamedRows("\"t09,t10", {"1,2"}).error() ==
         "K0901: the quotes of field 1 of the header are broken");
 }
 
 TEST_CASE("rows have as many fields as the header") {
   const std::string header = "t09;t10;t11;the id;n";
-  CHECK(Parsed(header, {"1;2;3;a"}, ';').error() == "K0901: the row has 4 fields, the header 5");
-  CHECK(Parsed(header, {"1;2;3;a;4;5"}, ';').error() ==
+  CHECK(NamedRows(header, {"1;2;3;a"}, ';').error() == "K0901: the row has 4 fields, the header 5");
+  CHECK(NamedRows(header, {"1;2;3;a;4;5"}, ';').error() ==
         "K0901: the row has 6 fields, the header 5");
-  CHECK(Parsed(header, {"1;2;x;a;4"}, ';').error() == "K0902: field 3 (`v[2]`) is no `f32`: `x`");
-  CHECK(Parsed(header, {"1;2;3;\"a;4"}, ';').error() ==
+  CHECK(NamedRows(header, {"1;2;x;a;4"}, ';').error() ==
+        "K0902: field 3 (`v[2]`) is no `f32`: `x`");
+  CHECK(NamedRows(header, {"1;2;3;\"a;4"}, ';').error() ==
         "K0903: field 4 begins with a quote that never ends");
-  CHECK(Parsed(header, {"1;2;3;a;"}, ';').error().empty());
+  CHECK(NamedRows(header, {"1;2;3;a;"}, ';').error().empty());
 }

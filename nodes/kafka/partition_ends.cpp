@@ -9,7 +9,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr milliseconds look_interval{200};
-constexpr int request_timeout = 2'000;
+constexpr int commit_query_timeout = 2'000;
 
 }  // namespace
 
@@ -56,7 +56,7 @@ bool PartitionEnds::others_reached(Consumer& consumer, const std::map<Partition,
     rd_kafka_topic_partition_list_add(
         committed.get(), consumer.subscriptions()[partition.first].topic.c_str(), partition.second);
   }
-  if (rd_kafka_committed(consumer.client(), committed.get(), request_timeout) !=
+  if (rd_kafka_committed(consumer.client(), committed.get(), commit_query_timeout) !=
       RD_KAFKA_RESP_ERR_NO_ERROR) {
     return false;
   }

@@ -6,14 +6,14 @@
 namespace kaspar::nodes::kafka {
 namespace {
 
-constexpr int request_timeout = 3'000;
+constexpr int rewind_timeout = 3'000;
 
 }  // namespace
 
 bool seek_committed(rd_kafka_t* client, rd_kafka_topic_partition_list_t& partitions,
                     const std::vector<bool>& fetched) {
   if (partitions.cnt == 0) return true;
-  if (rd_kafka_committed(client, &partitions, request_timeout) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+  if (rd_kafka_committed(client, &partitions, rewind_timeout) != RD_KAFKA_RESP_ERR_NO_ERROR) {
     return false;
   }
   const PartitionList sought = make_partition_list();
@@ -32,7 +32,7 @@ bool seek_committed(rd_kafka_t* client, rd_kafka_topic_partition_list_t& partiti
 bool seek(rd_kafka_t* client, rd_kafka_topic_partition_list_t& offsets) {
   if (offsets.cnt == 0 || planted_bug("no_rewind")) return true;
   // Before 2.1.0 a time-out counts in microseconds.
-  const int timeout = rd_kafka_version() < 0x020100ff ? -1 : request_timeout;
+  const int timeout = rd_kafka_version() < 0x020100ff ? -1 : rewind_timeout;
   const ErrorHandle error{rd_kafka_seek_partitions(client, &offsets, timeout)};
   if (error) return false;
   for (int i = 0; i < offsets.cnt; ++i) {

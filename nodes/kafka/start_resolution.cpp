@@ -12,8 +12,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr int request_timeout = 3'000;
-constexpr milliseconds patience{15'000};  // less than a shutdown may take
+constexpr int start_query_timeout = 3'000;
+constexpr milliseconds resolution_patience{15'000};  // less than a shutdown may take
 /// A transaction's time-out, and as long until brokers look for those that are over.
 constexpr milliseconds transactional_patience{40'000};
 
@@ -28,7 +28,7 @@ rd_kafka_resp_err_t first_offset(rd_kafka_t* client, const StartOffset& start,
   std::int64_t low = 0;
   std::int64_t high = 0;
   const rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(
-      client, partition.topic, partition.partition, &low, &high, request_timeout);
+      client, partition.topic, partition.partition, &low, &high, start_query_timeout);
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return code;
   partition.offset = start.kind == StartOffset::Kind::Earliest ? low : high;
   if (start.kind != StartOffset::Kind::Timestamp) return code;
@@ -36,7 +36,7 @@ rd_kafka_resp_err_t first_offset(rd_kafka_t* client, const StartOffset& start,
   rd_kafka_topic_partition_list_add(times.get(), partition.topic, partition.partition)->offset =
       start.timestamp;
   const rd_kafka_resp_err_t asked =
-      rd_kafka_offsets_for_times(client, times.get(), request_timeout);
+      rd_kafka_offsets_for_times(client, times.get(), start_query_timeout);
   if (asked != RD_KAFKA_RESP_ERR_NO_ERROR) return asked;
   if (times->elems[0].err != RD_KAFKA_RESP_ERR_NO_ERROR) return times->elems[0].err;
   // Negative: no record is that young.
@@ -47,7 +47,7 @@ rd_kafka_resp_err_t first_offset(rd_kafka_t* client, const StartOffset& start,
 rd_kafka_resp_err_t resolve(rd_kafka_t* client, std::span<const Subscription> subscriptions,
                             StartRules rules, rd_kafka_topic_partition_list_t& partitions) {
   const PartitionList committed{rd_kafka_topic_partition_list_copy(&partitions)};
-  rd_kafka_resp_err_t code = rd_kafka_committed(client, committed.get(), request_timeout);
+  rd_kafka_resp_err_t code = rd_kafka_committed(client, committed.get(), start_query_timeout);
   const PartitionList first = make_partition_list();
   for (int i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < partitions.cnt; ++i) {
     rd_kafka_topic_partition_t& partition = partitions.elems[i];
@@ -82,7 +82,7 @@ std::expected<void, Failure> resolve_starts(rd_kafka_t* client,
     return {};
   }
   const auto deadline =
-      steady_clock::now() + (rules.commit_all ? transactional_patience : patience);
+      steady_clock::now() + (rules.commit_all ? transactional_patience : resolution_patience);
   while (true) {
     const rd_kafka_resp_err_t code = resolve(client, subscriptions, rules, partitions);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return {};

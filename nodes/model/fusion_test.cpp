@@ -20,14 +20,14 @@ GraphNode node_of(std::string op, std::vector<std::string> inputs, std::string o
           .attributes = {}};
 }
 
-constexpr std::int64_t columns = 3;
+constexpr std::int64_t fused_columns = 3;
 
 /// x [N,4] · w [4,3], and what `nodes` make of it, to the outputs.
 Program compiled(std::vector<GraphNode> nodes, const std::vector<std::string>& outputs) {
   Graph graph;
   graph.opset = 17;
-  graph.initializers["w"] = known_floats({4, columns}, random_numbers(4 * columns, 1));
-  graph.initializers["b"] = known_floats({columns}, {0.5F, -0.25F, 0});
+  graph.initializers["w"] = known_floats({4, fused_columns}, random_numbers(4 * fused_columns, 1));
+  graph.initializers["b"] = known_floats({fused_columns}, {0.5F, -0.25F, 0});
   graph.nodes.push_back(node_of("MatMul", {"x", "w"}, "p"));
   for (GraphNode& node : nodes) graph.nodes.push_back(std::move(node));
   graph.inputs.push_back({.name = "x", .element = Element::F32, .dims = {-1, 4}});
@@ -53,12 +53,12 @@ std::vector<float> run(const Program& program) {
 }
 
 std::vector<float> wanted(bool bias, bool rectified) {
-  const auto weights = random_numbers(4 * columns, 1);
+  const auto weights = random_numbers(4 * fused_columns, 1);
   std::vector<float> out;
-  for (std::size_t c = 0; c < columns; ++c) {
+  for (std::size_t c = 0; c < fused_columns; ++c) {
     float sum = bias ? std::vector<float>{0.5F, -0.25F, 0}[c] : 0;
     for (std::size_t i = 0; i < 4; ++i)
-      sum += (i % 2 == 0 ? 1.0F : -1.5F) * weights[i * columns + c];
+      sum += (i % 2 == 0 ? 1.0F : -1.5F) * weights[i * fused_columns + c];
     out.push_back(rectified && sum < 0 ? 0 : sum);
   }
   return out;

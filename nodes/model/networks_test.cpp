@@ -11,7 +11,7 @@ using namespace kaspar::test;
 
 namespace {
 
-constexpr double tolerance = 1e-5;  // of scores, relative above 1
+constexpr double network_tolerance = 1e-5;  // of scores, relative above 1
 constexpr std::size_t rows_in_all = 1000;
 
 std::vector<std::vector<double>> numbers_of(const std::string& file) {
@@ -91,7 +91,8 @@ void check_export(const std::string& file, const std::string& name, const std::s
                      std::ranges::max_element(wanted) - wanted.begin();
   }
   INFO("largest difference " << worst);
-  CHECK(worst <= (stage.inferred.columns[0].type.scalar == ScalarType::F64 ? 1e-10 : tolerance));
+  CHECK(worst <=
+        (stage.inferred.columns[0].type.scalar == ScalarType::F64 ? 1e-10 : network_tolerance));
   CHECK(other_classes == 0);
 }
 
@@ -164,5 +165,5 @@ TEST_CASE("a network's inputs are columns of numbers and of places, its outputs 
         worst, std::abs(number_at(batch, 3, row, 0) - wanted) / std::max(1.0, std::abs(wanted)));
   }
   INFO("largest difference " << worst);
-  CHECK(worst <= tolerance);
+  CHECK(worst <= network_tolerance);
 }

@@ -9,7 +9,7 @@
 namespace kaspar::nodes {
 namespace {
 
-constexpr std::int64_t most_step = 1 << 20;
+constexpr std::int64_t largest_window = 1 << 20;
 
 /// One spatial dimension.
 struct Span {
@@ -25,7 +25,7 @@ Dims spatial_attribute(const NodeLowering& node, std::string_view name, std::siz
                        std::int64_t otherwise, std::int64_t least) {
   const Attribute* given = node.attribute(name);
   if (given == nullptr || given->integers.empty()) return Dims(count, otherwise);
-  const auto fits = [&](std::int64_t value) { return value >= least && value <= most_step; };
+  const auto fits = [&](std::int64_t value) { return value >= least && value <= largest_window; };
   if (given->integers.size() != count || !std::ranges::all_of(given->integers, fits)) {
     node.damaged(fmt::format("`{}` {}", name, text(given->integers)));
   }
@@ -100,7 +100,7 @@ SlidingWindows sliding_windows(NodeLowering& node, const Dims& in_dims, const Di
   const Dims dilations = spatial_attribute(node, "dilations", count, 1, 1);
   std::vector<Span> spans(count);
   for (std::size_t d = 0; d < count; ++d) {
-    if (kernel[d] < 1 || kernel[d] > most_step)
+    if (kernel[d] < 1 || kernel[d] > largest_window)
       node.damaged(fmt::format("kernel {}", text(kernel)));
     if (in_dims[d + 2] < 1) node.unsupported("on an empty tensor");
     spans[d] = {.size = in_dims[d + 2],

@@ -248,7 +248,7 @@ Tensor doubles(NodeLowering& node, const NumberRows& x) {
   return cast_to(node, x.values, Element::F64);
 }
 
-void regressor(NodeLowering& node) {
+void svm_regressor(NodeLowering& node) {
   const NumberRows x = number_rows(node, 0);
   const std::int64_t vectors = node.integer("n_supports", 0);
   if (vectors < 0 || vectors > 10'000'000) node.damaged("its number of support vectors");
@@ -269,7 +269,7 @@ void regressor(NodeLowering& node) {
   node.define(0, cast_to(node, post_transformed(node, out), Element::F32));
 }
 
-void classifier(NodeLowering& node) {
+void svm_classifier(NodeLowering& node) {
   const NumberRows x = number_rows(node, 0);
   const auto classes = classes_of(node);
   const std::size_t count = classes->size();
@@ -322,8 +322,8 @@ void classifier(NodeLowering& node) {
 
 std::span<const NamedOperator> support_vector_operators() noexcept {
   static constexpr auto operators = std::to_array<NamedOperator>({
-      {"ai.onnx.ml.SVMClassifier", classifier},
-      {"ai.onnx.ml.SVMRegressor", regressor},
+      {"ai.onnx.ml.SVMClassifier", svm_classifier},
+      {"ai.onnx.ml.SVMRegressor", svm_regressor},
   });
   return operators;
 }

@@ -267,13 +267,13 @@ void lower_regressor(NodeLowering& node, const NumberRows& x) {
   node.define(0, cast_to(node, post_transformed(node, sums), Element::F32));
 }
 
-void classifier(NodeLowering& node) {
+void tree_classifier(NodeLowering& node) {
   const NumberRows x = number_rows(node, 0);
   if (x.values.element == Element::F64) return lower_classifier<double>(node, x);
   lower_classifier<float>(node, x);
 }
 
-void regressor(NodeLowering& node) {
+void tree_regressor(NodeLowering& node) {
   const NumberRows x = number_rows(node, 0);
   if (x.values.element == Element::F64) return lower_regressor<double>(node, x);
   lower_regressor<float>(node, x);
@@ -283,8 +283,8 @@ void regressor(NodeLowering& node) {
 
 std::span<const NamedOperator> tree_operators() noexcept {
   static constexpr auto operators = std::to_array<NamedOperator>({
-      {"ai.onnx.ml.TreeEnsembleClassifier", classifier},
-      {"ai.onnx.ml.TreeEnsembleRegressor", regressor},
+      {"ai.onnx.ml.TreeEnsembleClassifier", tree_classifier},
+      {"ai.onnx.ml.TreeEnsembleRegressor", tree_regressor},
   });
   return operators;
 }

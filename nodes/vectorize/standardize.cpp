@@ -72,7 +72,7 @@ Issue wrong_operand(DiagnosticCode code, std::string message, std::string label,
           .help = std::move(help)};
 }
 
-std::expected<Inferred, Issue> infer(const StageCall& call) {
+std::expected<Inferred, Issue> infer_standardize(const StageCall& call) {
   const Expression& operand = call.operands.front().expression;
   const Type type = operand.type;
   if (operand.kind != Expression::Kind::Column || !type.is_float()) {
@@ -100,7 +100,7 @@ std::expected<Inferred, Issue> infer(const StageCall& call) {
                   .resource = std::move(*scaler)};
 }
 
-std::unique_ptr<Operator> make(const StageBinding& binding) {
+std::unique_ptr<Operator> make_standardize(const StageBinding& binding) {
   const Expression& operand = binding.call.operands.front().expression;
   const auto& scaler = static_cast<const Scaler&>(*binding.resource);
   if (operand.type.scalar == ScalarType::F32) {
@@ -124,8 +124,8 @@ NodeDescriptor describe_standardize() {
           "each a number or an array of the vector's width, std above 0. It is read by `check`. "
           "A row with a number that is not finite fails with K0904.\n",
       .examples = {"|> standardize x using \"scaler.toml\""},
-      .infer = infer,
-      .make_operator = make};
+      .infer = infer_standardize,
+      .make_operator = make_standardize};
 }
 
 }  // namespace kaspar::nodes::vectorize

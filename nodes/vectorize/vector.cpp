@@ -95,7 +95,7 @@ class Concatenate final : public Operator {
   std::vector<Expression> operands_;
 };
 
-std::expected<Inferred, Issue> infer(const StageCall& call) {
+std::expected<Inferred, Issue> infer_vector(const StageCall& call) {
   std::size_t width = 0;
   bool fallible = false;
   for (std::size_t i = 0; i < call.operands.size(); ++i) {
@@ -138,7 +138,7 @@ std::expected<Inferred, Issue> infer(const StageCall& call) {
                   .fallible = fallible};
 }
 
-std::unique_ptr<Operator> make(const StageBinding& binding) {
+std::unique_ptr<Operator> make_vector(const StageBinding& binding) {
   return std::make_unique<Concatenate>(binding.call, binding.writes[0]);
 }
 
@@ -153,8 +153,8 @@ NodeDescriptor describe_vector() {
               "them optional. A row with a number that is not finite as `f32` fails "
               "with K0904.\n",
           .examples = {"|> vector v = [x, hour, is_open]"},
-          .infer = infer,
-          .make_operator = make};
+          .infer = infer_vector,
+          .make_operator = make_vector};
 }
 
 }  // namespace kaspar::nodes::vectorize

@@ -33,7 +33,7 @@ std::string shortened(std::string_view text) {
 }
 
 /// In quotes and shortened: a record may be long and hold anything.
-std::string quoted(std::string_view text) {
+std::string quoted_text(std::string_view text) {
   const std::string_view begin = beginning(text);
   std::string bytes;
   append_bytes(bytes, begin);
@@ -43,11 +43,13 @@ std::string quoted(std::string_view text) {
   return out;
 }
 
-std::string shown(const std::optional<std::string>& text) { return text ? quoted(*text) : "null"; }
+std::string shown(const std::optional<std::string>& text) {
+  return text ? quoted_text(*text) : "null";
+}
 
 std::string shown(const TestValue& value) {
   if (value.kind == TestValue::Kind::Null) return "null";
-  return value.kind == TestValue::Kind::Json ? shortened(value.text) : quoted(value.text);
+  return value.kind == TestValue::Kind::Json ? shortened(value.text) : quoted_text(value.text);
 }
 
 std::string shown(const CapturedRecord& record) {
@@ -161,7 +163,7 @@ class RecordComparison {
   void text(std::string_view name, const std::optional<std::string>& expected,
             std::string_view got) {
     if (expected && *expected != got) {
-      fail(fmt::format("has another `{}`", name), quoted(*expected), quoted(got));
+      fail(fmt::format("has another `{}`", name), quoted_text(*expected), quoted_text(got));
     }
   }
 
@@ -177,7 +179,7 @@ class RecordComparison {
     text("stage", expected_.stage, error.stage);
     if (expected_.code && *expected_.code != name_of(error.code)) {
       fail(fmt::format("has another `code`: it failed in `{}`: {}", error.stage, error.message),
-           quoted(*expected_.code), quoted(name_of(error.code)));
+           quoted_text(*expected_.code), quoted_text(name_of(error.code)));
     }
     text("message", expected_.message, error.message);
     text("topic", expected_.topic, error.topic);
@@ -248,7 +250,7 @@ class SinkComparison {
     if (expected.key) parts.push_back("key " + shown(*expected.key));
     if (expected.value) parts.push_back("value " + shown(*expected.value));
     if (expected.code) parts.push_back("code " + *expected.code);
-    if (expected.raw) parts.push_back("raw " + quoted(*expected.raw));
+    if (expected.raw) parts.push_back("raw " + quoted_text(*expected.raw));
     return fmt::format("{}", fmt::join(parts, ", "));
   }
 
