@@ -22,6 +22,9 @@ using std::chrono::milliseconds;
 /// all are copied, what they were made of can go, and be used again while it is warm.
 constexpr std::size_t small_value = 256;
 
+/// So few are enqueued in less time than it takes to wake a thread for it.
+constexpr std::size_t few_records = 16;
+
 constexpr milliseconds best_effort_close{5'000};
 
 /// A view's data for librdkafka, to which a null pointer is a null value.
@@ -53,14 +56,40 @@ Producer::~Producer() {
 
 void Producer::write(std::size_t topic, std::span<const OutputRecord> records,
                      const WriteTerms& terms, DeliveryListener& listener) noexcept {
-  bool first = false;
+  const Job job{.topic = topic, .records = records, .terms = terms, .listener = &listener};
   ++untold_;
+  if (records.size() <= few_records && write_directly(job)) return;
+  bool first = false;
   {
     const std::lock_guard lock(mutex_);
     first = jobs_.empty();
-    jobs_.push_back({.topic = topic, .records = records, .terms = terms, .listener = &listener});
+    jobs_.push_back(job);
   }
   if (first) wake();
+}
+
+bool Producer::write_directly(const Job& job) noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    if (owned_ || !jobs_.empty()) return false;
+    owned_ = true;
+  }
+  const bool plain = is_plain_write(job);
+  if (plain) take(job);
+  // What librdkafka refuses at once has no report that would wake the thread, which sees to it.
+  const bool unheard = renewing_ || !suspected_.empty() || !retracted_.empty();
+  {
+    const std::lock_guard lock(mutex_);
+    owned_ = false;
+    changed_.notify_all();
+  }
+  if (unheard) wake();
+  return plain;
+}
+
+bool Producer::is_plain_write(const Job& job) const {
+  return !failure_ && !renewing_ && !careful_ && job.terms.caution == Caution::None &&
+         (job.terms.transaction == 0 || job.terms.transaction >= attempt_);
 }
 
 void Producer::wake() noexcept {
@@ -78,15 +107,14 @@ void Producer::wait_for_work(int timeout) {
 
 void Producer::run() noexcept {
   bool flushing = false;
+  bool renewing = false;
   while (true) {
-    if (flushing) {
-      rd_kafka_flush(client_.get(), 20);  // past linger.ms, and serves reports
-    } else {
-      wait_for_work(renewing_ ? 5 : 1'000);
-    }
+    if (!flushing) wait_for_work(renewing ? 5 : 1'000);
     bool give_up = false;
     {
-      const std::lock_guard lock(mutex_);
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] { return !owned_; });
+      owned_ = true;
       taken_.swap(jobs_);
       flushing = closing_;
       give_up = give_up_;
@@ -97,17 +125,18 @@ void Producer::run() noexcept {
     if (give_up && under_way_ != 0) {
       rd_kafka_purge(client_.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
     }
+    if (flushing) rd_kafka_flush(client_.get(), 20);  // past linger.ms, and serves reports
     while (rd_kafka_poll(client_.get(), 0) > 0) {
     }
     reports_heard();
-    if (flushing && under_way_ == 0 && waiting_.empty()) {
-      const std::lock_guard lock(mutex_);
-      if (jobs_.empty()) {
-        finished_ = true;
-        changed_.notify_all();
-        return;
-      }
-    }
+    renewing = renewing_;
+    const bool idle = under_way_ == 0 && waiting_.empty();
+    const std::lock_guard lock(mutex_);
+    owned_ = false;
+    if (!flushing || !idle || !jobs_.empty()) continue;
+    finished_ = true;
+    changed_.notify_all();
+    return;
   }
 }
 

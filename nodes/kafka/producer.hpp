@@ -1,8 +1,10 @@
 // Writes the records of all Kafka sinks of a plan: idempotent, acknowledged by all replicas, each
 // record delivered or told to have failed.
 //
-// One thread owns the client: it alone enqueues, so that order is kept, and it alone hears delivery
-// reports. Values are not copied unless they are small: their owner waits for the listener.
+// One thread at a time owns the client, so that order is kept: the producer's own, which alone
+// hears delivery reports, or one that has a few records to write and finds nothing before them.
+// Where records come one by one, waking another thread costs more than all else. Values are not
+// copied unless they are small: their owner waits for the listener.
 //
 // When a broker refuses a record for what it is, the whole request fails, and with it the order of
 // its partition. Everything of the same attempt at reading (WriteTerms::transaction) that is not
@@ -104,8 +106,11 @@ class Producer : private ClientEvents {
   virtual void configure(ClientConfiguration& configuration) const { (void)configuration; }
   /// The client is made; the thread has not begun.
   [[nodiscard]] virtual std::expected<void, Failure> ready() { return {}; }
-  // By the producer's thread:
+  // By who owns the client:
   virtual void take(const Job& job);
+  /// Whether the thread that writes may enqueue it too: no more is to be done than that.
+  [[nodiscard]] virtual bool is_plain_write(const Job& job) const;
+  // By the producer's thread:
   /// After all that was taken.
   virtual void work(bool closing);
   /// Whether a record that was given up for this is discarded, and not failed.
@@ -147,6 +152,8 @@ class Producer : private ClientEvents {
 
   void run() noexcept;
   void wait_for_work(int milliseconds);
+  /// Enqueues a job if nothing is before it, and no thread owns the client.
+  [[nodiscard]] bool write_directly(const Job& job) noexcept;
   /// Whether librdkafka has copied the values, beside the keys.
   bool produce_range(const Job& job, std::size_t first, std::size_t last, Write& delivery);
   void produce_singly(const Job& job, Write& delivery);
@@ -174,12 +181,13 @@ class Producer : private ClientEvents {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Job> jobs_;  // under the mutex, as what follows
+  bool owned_ = false;     // the client is, and all that is named below
   bool closing_ = false;
   bool give_up_ = false;
   bool finished_ = false;
   std::size_t given_up_ = 0;  // records
 
-  // The thread's own.
+  // The owner's own.
   std::vector<Job> taken_;
   std::vector<rd_kafka_message_t> messages_;
   std::deque<Write> deliveries_;  // stable addresses

@@ -70,6 +70,8 @@ class TransactionalProducer final : public Producer {
   void configure(ClientConfiguration& configuration) const override;
   [[nodiscard]] std::expected<void, Failure> ready() override;
   void take(const Job& job) override;
+  /// A commit may hold the client for long.
+  [[nodiscard]] bool is_plain_write(const Job&) const override { return false; }
   void work(bool closing) override;
   [[nodiscard]] bool retracts(const Write& write, rd_kafka_resp_err_t code) override;
 
