@@ -10,7 +10,7 @@ import uuid
 sys.dont_write_bytecode = True
 import bench_data
 import model_families
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / folder) for folder in ("integration", "kafka")]
 import brokers
 
 BUILD = bench_data.ROOT / "build" / "release"
@@ -102,6 +102,7 @@ class Program:
 
     def __init__(self, name, work, lab, run=None, exactly_once=False, columns=60):
         self.name, self.work, self.lab, self.run_table, self.exactly_once, self.columns = name, work, lab, run or {}, exactly_once, columns
+        self.http = None  # what the profile's [http] says
 
     def command(self, topics, inputs, until_end, group=None):
         group = group or f"bench-{uuid.uuid4().hex[:8]}"
@@ -116,10 +117,11 @@ class Program:
             text = text.replace("pipe 1\n", "pipe 1\ndeliver exactly_once\n", 1)
         file.write_text(text)
         profile = []
-        if self.run_table:
+        if self.run_table or self.http:
             profile = ["--profile", file.with_suffix(".toml")]
             table = {"instance": file.stem, **self.run_table}
-            profile[1].write_text("[run]\n" + "".join(f'{name} = "{value}"\n' for name, value in table.items()))
+            text = "[run]\n" + "".join(f'{name} = "{value}"\n' for name, value in table.items())
+            profile[1].write_text(text + (f"[http]\n{self.http}\n" if self.http else ""))
         return [KASPAR, "run", file, *profile, "--brokers", topics.broker.address, *end]
 
     def peer_model(self):
