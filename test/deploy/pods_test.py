@@ -27,6 +27,7 @@ NAME = "control-chart"
 GROUP = "kaspar"
 INPUTS, OUTPUTS, DEAD = "kaspar-inputs", "kaspar-outputs", "kaspar-dead-letters"
 RATE = 75  # records a second, for as long as things are broken
+SLOW = 3  # seconds; of a pod that takes longer to drain the log is shown
 BAD_EACH = 50  # every so many records one is no row
 # Brokers of a test: rebalances without a pause, few partitions of their own.
 BROKER_ENVIRONMENT = {
@@ -211,8 +212,8 @@ class Scenario:
             with self.lock:
                 self.absent.add(name)
             statuses, took, log = self.pods.remove(name, self.grace)
-            if statuses != [0]:
-                print(f"---- the end of {name}'s log, status {statuses}", *log, sep="\n", file=sys.stderr)
+            if statuses != [0] or took > SLOW:
+                print(f"---- the end of {name}'s log, status {statuses} after {took:.1f} s", *log, sep="\n", file=sys.stderr)
             require(statuses == [0] and took < self.grace, f"{name} drained on SIGTERM within the grace ({took:.1f} s of {self.grace} s) and ended with 0")
             self.pods.start("StatefulSet", NAME, i)
             with self.lock:

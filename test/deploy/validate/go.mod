@@ -1,6 +1,6 @@
 module kaspar/test/deploy/validate
 
-go 1.19
+go 1.21
 
 require (
 	github.com/k3d-io/k3d/v5 v5.6.0
@@ -72,6 +72,7 @@ require (
 	golang.org/x/text v0.9.0 // indirect
 	golang.org/x/time v0.3.0 // indirect
 	gomodules.xyz/jsonpatch/v2 v2.2.0 // indirect
+	google.golang.org/appengine v1.6.7 // indirect
 	google.golang.org/protobuf v1.30.0 // indirect
 	gopkg.in/inf.v0 v0.9.1 // indirect
 	gopkg.in/yaml.v2 v2.4.0 // indirect
