@@ -23,12 +23,13 @@ PARTITIONS = 3
 
 
 class RealBroker:
-    def __init__(self):
+    def __init__(self, replication=1):
         self.address = os.environ["KASPAR_TEST_BROKERS"]
+        self.replication = replication
 
     def create_topics(self, names):
         admin = AdminClient({"bootstrap.servers": self.address})  # must outlive its answers
-        topics = [NewTopic(name, PARTITIONS, 1, config={"max.message.bytes": "2000000"}) for name in names]
+        topics = [NewTopic(name, PARTITIONS, self.replication, config={"max.message.bytes": "2000000"}) for name in names]
         for future in admin.create_topics(topics).values():
             future.result()
         for name in names:

@@ -180,9 +180,11 @@ class Cluster:
 
     # ---- single brokers, for tests of outages
 
-    def start_broker(self, id):
-        if not self.alive(id):
-            self._spawn(id)
+    def start_broker(self, *ids):
+        """Those of a quorum that is lost start together: none serves without the others."""
+        for id in ids:
+            if not self.alive(id):
+                self._spawn(id)
         self.wait_until_serving({i for i in self.brokers if self.alive(i)})
 
     def stop_broker(self, id, kill=False):

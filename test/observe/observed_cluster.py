@@ -14,11 +14,11 @@ ARTIFACTS = pathlib.Path(os.environ.get("KASPAR_ARTIFACTS", ROOT / "build" / "ob
 
 
 class Kafka:
-    def __init__(self, config=None):
+    def __init__(self, config=None, count=1):
         self.folder = tempfile.TemporaryDirectory(prefix="kaspar-observe-")
         try:
             self.cluster = Cluster(os.path.join(self.folder.name, "cluster"))
-            self.cluster.start(1, None, {"group.initial.rebalance.delay.ms": "0", **(config or {})}, True)
+            self.cluster.start(count, None, {"group.initial.rebalance.delay.ms": "0", **(config or {})}, True)
         except Unavailable as missing:
             print(f"skipped: {missing}", file=sys.stderr)
             sys.exit(1 if os.environ.get("KASPAR_REQUIRE_KAFKA") == "1" else 77)
@@ -28,15 +28,11 @@ class Kafka:
     def address(self):
         return self.cluster.bootstrap
 
-    def stop_broker(self):
-        self.cluster.stop_broker(self.cluster_id())
+    def stop_broker(self, id=1, kill=False):
+        self.cluster.stop_broker(id, kill)
 
-    def start_broker(self):
-        self.cluster.start_broker(self.cluster_id())
-        self.cluster.wait_until_serving()
-
-    def cluster_id(self):
-        return 1
+    def start_broker(self, *ids):
+        self.cluster.start_broker(*(ids or [1]))
 
     def stop(self):
         self.cluster.stop()

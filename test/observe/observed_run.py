@@ -18,11 +18,12 @@ from brokers import KASPAR  # noqa: E402
 class ObservedRun:
     """`kaspar run FILE` with a page, probes and a tap at ports of its own choice."""
 
-    def __init__(self, file, broker, *options, profile=""):
+    def __init__(self, file, broker, *options, profile="", environment=None):
         self.profile = file.with_name(f"observed-{time.monotonic_ns()}.toml")
         self.profile.write_text('[http]\nlisten = "127.0.0.1:0"\nprobes = "127.0.0.1:0"\ntap = true\n' + profile, encoding="utf-8")
         self.process = subprocess.Popen([KASPAR, "run", str(file), "--brokers", broker, "--profile", str(self.profile), *options],
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                        env={**os.environ, **(environment or {})})
         self.log = []
         self.said = threading.Condition()
         threading.Thread(target=self._read_log, daemon=True).start()
