@@ -167,7 +167,7 @@ void Transaction::hasten() noexcept {
   opened_ = std::min(opened_, Clock::now() - context_.settings.commit_interval);
 }
 
-bool Transaction::settle(rd_kafka_t* consumer, Clock::time_point deadline) {
+bool Transaction::settle(rd_kafka_t* consumer, Clock::time_point deadline, Rebalances rebalances) {
   while (true) {
     hasten();
     serve(consumer);
@@ -178,6 +178,11 @@ bool Transaction::settle(rd_kafka_t* consumer, Clock::time_point deadline) {
       return false;
     }
     wait(std::min(deadline, Clock::now() + milliseconds{50}));
+    // A commit waits for the group's next generation, which waits for this member. Records have
+    // queues of their own, which nobody reads any more.
+    if (rebalances == Rebalances::AreServed) {
+      const MessageHandle trouble{rd_kafka_consumer_poll(consumer, 0)};
+    }
   }
 }
 
@@ -191,7 +196,12 @@ bool Transaction::settle_finally(rd_kafka_t* consumer, Clock::time_point deadlin
     abort("something that was read was not delivered", deadline);
     return false;
   }
-  return settle(consumer, deadline);
+  if (settle(consumer, deadline, Rebalances::AreServed)) return true;
+  if (Clock::now() >= deadline || refused_) return false;
+  abort("the run ends", deadline);  // which has begun
+  const RunSettings& settings = context_.settings;
+  const bool asked_to_end = !settings.until_end && !settings.record_limit;
+  return asked_to_end && phase_ == Phase::Aborted && !failure_;
 }
 
 void Transaction::abort(std::string_view why, Clock::time_point deadline) {

@@ -51,8 +51,12 @@ class Transaction {
   void serve(rd_kafka_t* consumer);
   /// Commits all that was read, waiting until it is acknowledged; aborts it if that takes too long.
   /// Whether all is committed.
-  [[nodiscard]] bool settle(rd_kafka_t* consumer, Clock::time_point deadline);
-  /// The same when no acknowledgement follows any more.
+  [[nodiscard]] bool settle(rd_kafka_t* consumer, Clock::time_point deadline) {
+    return settle(consumer, deadline, Rebalances::Wait);
+  }
+  /// The same when the run ends and no acknowledgement follows any more; rebalances are served. Of
+  /// a run that was asked to end, what a rebalance has aborted by then is as good as unread:
+  /// whoever takes over reads it.
   [[nodiscard]] bool settle_finally(rd_kafka_t* consumer, Clock::time_point deadline);
   /// Aborts what is open, and waits until it is.
   void abort(std::string_view why, Clock::time_point deadline);
@@ -77,6 +81,10 @@ class Transaction {
  private:
   enum class Phase : std::uint8_t { Running, Aborting, Aborted };
 
+  enum class Rebalances : std::uint8_t { Wait, AreServed };
+
+  [[nodiscard]] bool settle(rd_kafka_t* consumer, Clock::time_point deadline,
+                            Rebalances rebalances);
   void take_reports();
   void give_up(std::string_view why, bool refused = false);
   void commit_closed(rd_kafka_t* consumer);

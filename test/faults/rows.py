@@ -114,9 +114,8 @@ def rebalance_storm(case):
     for process in case.processes[1:]:
         process.wait_until_running()
         status = process.stop()
-        # Its last transaction is aborted if the group's generation ended before the offsets came.
-        allowed = (0, 3) if case.exactly_once else (0,)
-        assert status in allowed, f"it ended with {status}\n{case.log()}"
+        # Its last transaction may be aborted by then: others read what it has read.
+        assert status == 0, f"it ended with {status}\n{case.log()}"
         time.sleep(case.random.uniform(0.2, 1.0))
     case.processes = case.processes[:1]
     return settle(case)
