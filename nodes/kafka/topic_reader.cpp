@@ -39,6 +39,7 @@ std::expected<std::unique_ptr<TopicReader>, Failure> TopicReader::open(
        .owned = {{"group.id", "kaspar-reader"},
                  {"enable.auto.commit", "false"},
                  {"enable.auto.offset.store", "false"},
+                 {"enable.partition.eof", "true"},
                  {"auto.offset.reset", "error"},
                  {"allow.auto.create.topics", "false"}}},
       settings, *state);
@@ -85,6 +86,12 @@ std::expected<std::size_t, Failure> TopicReader::read(
   for (std::size_t i = 0; i < count; ++i) {
     const MessageHandle message{messages[i]};
     if (failure) continue;
+    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+      // Past what transactions leave behind, which is no record.
+      auto& position = state_->positions[{rd_kafka_topic_name(message->rkt), message->partition}];
+      position = std::max(position, message->offset);
+      continue;
+    }
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
       // Trouble with brokers is waited out; deleted records and forbidden topics are not.
       if (message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||

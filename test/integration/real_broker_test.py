@@ -41,6 +41,10 @@ class RealBroker(BrokerCases, ExampleCases, RefusedCases, unittest.TestCase):
         before = job.ends(job.outputs), job.ends(job.dead)
         # A transaction leaves its marker where it wrote.
         self.assertGreater(sum(before[0].values()), sum(code is None for _, _, code in made))
+        # Which is no record that a reader would wait for.
+        read = subprocess.run([brokers.KASPAR, "consume", "--brokers", job.broker.address, "--topic", job.outputs, "--until-end"],
+                              capture_output=True, text=True, timeout=60, check=True).stdout.splitlines()
+        self.assertEqual(len(read), sum(code is None for _, _, code in made))
         job.run_to_end("--no-fuse")  # reads nothing
         self.assertEqual((job.ends(job.outputs), job.ends(job.dead)), before)
 
