@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """A real Prometheus scrapes kaspar processes on a real Kafka and judges the alerts of deploy/observability, their times
-shortened: each is silent until it is provoked, fires then, and ends. No alert of the file is left out."""
+shortened: none fires before something is provoked, and each of the file does once it is."""
 import json
 import pathlib
 import re
