@@ -1,4 +1,5 @@
 """Brokers to test against: the real one that `test/kafka/cluster run` starts, and embedded ones of kaspar."""
+import functools
 import os
 import pathlib
 import re
@@ -11,14 +12,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 KASPAR = os.environ.get("KASPAR", str(ROOT / "build" / "dev" / "kaspar"))
 
 
-def librdkafka():
-    """The version that kaspar is linked with. `test/run old_librdkafka` builds with Debian's own."""
+@functools.cache
+def old_librdkafka():
+    """Whether kaspar is linked with one before 2.10.1, as `test/run old_librdkafka` builds it with Debian's own: it reads
+    records again when partitions are handed over, and its embedded broker makes any topic that is asked for."""
     text = subprocess.run([KASPAR, "version"], capture_output=True, text=True, check=True).stdout
-    return tuple(int(part) for part in re.search(r"librdkafka\s+([0-9.]+)", text)[1].split("."))
+    return tuple(int(part) for part in re.search(r"librdkafka\s+([0-9.]+)", text)[1].split(".")) < (2, 10, 1)
 
 
-# Older ones read records again when partitions are handed over, and their embedded broker makes any topic that is asked for.
-OLD_LIBRDKAFKA = librdkafka() < (2, 10, 1)
 PARTITIONS = 3
 
 
