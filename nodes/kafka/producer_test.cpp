@@ -1,8 +1,13 @@
 // What a producer's writers may rely on.
+#include <rdkafka.h>
+#include <rdkafka_mock.h>
+
 #include <atomic>
+#include <chrono>
 #include <deque>
 #include <random>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -147,3 +152,87 @@ TEST_CASE("the mode reaches the client: for throughput a record waits for others
   }
   REQUIRE(sink.close(30s).has_value());
 }
+
+#if RD_KAFKA_VERSION >= 0x020a01ff  // the mock cluster of older ones does not tell its requests
+
+TEST_CASE("librdkafka's thread sleeps while an idempotent producer waits for its window") {
+  constexpr std::int16_t produce_request = 0;
+  struct Seen {
+    std::size_t delivered = 0;
+    std::size_t reports = 0;
+    long wakeups = 0;
+  } seen;
+  std::string why(512, '\0');
+  rd_kafka_conf_t* configuration = rd_kafka_conf_new();
+  for (const auto& [name, value] : {std::pair{"test.mock.num.brokers", "1"},
+                                    {"enable.idempotence", "true"},
+                                    {"linger.ms", "0"},
+                                    {"statistics.interval.ms", "100"}}) {
+    REQUIRE(rd_kafka_conf_set(configuration, name, value, why.data(), why.size()) ==
+            RD_KAFKA_CONF_OK);
+  }
+  rd_kafka_conf_set_opaque(configuration, &seen);
+  rd_kafka_conf_set_dr_msg_cb(configuration,
+                              [](rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
+                                if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+                                  ++static_cast<Seen*>(opaque)->delivered;
+                              });
+  rd_kafka_conf_set_stats_cb(
+      configuration, [](rd_kafka_t*, char* json, std::size_t size, void* opaque) {
+        Seen& all = *static_cast<Seen*>(opaque);
+        ++all.reports;
+        all.wakeups = 0;
+        constexpr std::string_view name = "\"wakeups\":";
+        const std::string_view text(json, size);
+        for (std::size_t at = text.find(name); at != text.npos; at = text.find(name, at + 1)) {
+          all.wakeups += std::stol(std::string(text.substr(at + name.size(), 20)));
+        }
+        return 0;
+      });
+  const ClientHandle producer{
+      rd_kafka_new(RD_KAFKA_PRODUCER, configuration, why.data(), why.size())};
+  REQUIRE(producer);
+  rd_kafka_mock_cluster_t* cluster = rd_kafka_handle_mock_cluster(producer.get());
+  REQUIRE(rd_kafka_mock_topic_create(cluster, "out", 1, 1) == RD_KAFKA_RESP_ERR_NO_ERROR);
+  const TopicHandle topic{rd_kafka_topic_new(producer.get(), "out", nullptr)};
+  const auto write = [&](std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      std::string value = "value";
+      REQUIRE(rd_kafka_produce(topic.get(), 0, RD_KAFKA_MSG_F_COPY, value.data(), value.size(),
+                               nullptr, 0, nullptr) == 0);
+    }
+  };
+  const auto poll_until = [&](auto done) {
+    const auto deadline = std::chrono::steady_clock::now() + 30s;
+    while (!done() && std::chrono::steady_clock::now() < deadline) {
+      rd_kafka_poll(producer.get(), 5);
+    }
+    REQUIRE(done());
+  };
+  const auto requests = [&] {
+    std::size_t count = 0;
+    std::size_t produced = 0;
+    rd_kafka_mock_request_t** all = rd_kafka_mock_get_requests(cluster, &count);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (rd_kafka_mock_request_api_key(all[i]) == produce_request) ++produced;
+    }
+    rd_kafka_mock_request_destroy_array(all, count);
+    return produced;
+  };
+  write(10);
+  poll_until([&] { return seen.delivered == 10; });  // all is set up
+
+  REQUIRE(rd_kafka_mock_broker_set_rtt(cluster, 1, 1'000) == RD_KAFKA_RESP_ERR_NO_ERROR);
+  rd_kafka_mock_start_request_tracking(cluster);
+  write(10);
+  poll_until([&] { return requests() != 0; });
+  write(10);
+  poll_until([&] { return seen.delivered == 30; });
+  CHECK(requests() >= 2);
+  const std::size_t before = seen.reports;
+  poll_until([&] { return seen.reports >= before + 2; });
+  // Every 10 ms and for what happens. Without waiting: some hundred thousand.
+  CHECK(seen.wakeups < 2'000);
+}
+
+#endif
