@@ -19,6 +19,17 @@ bool is_float(const Type& type) noexcept {
   return type.scalar == ScalarType::F32 || type.scalar == ScalarType::F64;
 }
 
+/// What was received stands in the cache of another CPU, if in any. Of a long record only the
+/// begin: the rest is read in order, which the CPU foresees.
+constexpr std::size_t rows_ahead = 2;
+constexpr std::size_t prefetched_bytes = 1024;
+
+void prefetch(std::string_view text) noexcept {
+  constexpr std::size_t cache_line = 64;
+  const std::size_t size = std::min(text.size(), prefetched_bytes);
+  for (std::size_t at = 0; at < size; at += cache_line) __builtin_prefetch(text.data() + at);
+}
+
 template <class T>
 std::uint64_t read(const NumberKernels& kernels, const FieldEnds& found, std::size_t first,
                    std::size_t count, T* values) noexcept {
@@ -75,7 +86,11 @@ std::unique_ptr<OperatorState> CsvParser::make_state() const {
 
 void CsvParser::process(Batch& batch, OperatorState* state) const noexcept {
   auto& own = static_cast<State&>(*state);
-  for (const Row row : batch.alive()) read_row(batch, row, own);
+  const std::span<const Row> alive = batch.alive();
+  for (std::size_t i = 0; i < alive.size(); ++i) {
+    if (i + rows_ahead < alive.size()) prefetch(batch.record(alive[i + rows_ahead]).value);
+    read_row(batch, alive[i], own);
+  }
 }
 
 void CsvParser::fail_count(Batch& batch, Row row, std::size_t found) const {

@@ -214,17 +214,45 @@ class ApplyOperator final : public Operator {
   void run(Batch& batch, std::span<const Row> rows, LaneMemory memory) const noexcept {
     const Program& program = *applied_->program;
     program.run(memory);
+    const Places places = places_of_largest(memory);
     for (std::size_t lane = 0; lane < rows.size(); ++lane) {
       if (const std::int32_t failed = memory.failure(lane); failed != 0) {
         batch.fail(rows[lane], DiagnosticCode::K0906,
                    program.failures[static_cast<std::size_t>(failed) - 1]);
       } else {
-        store(batch, rows[lane], lane, memory);
+        store(batch, rows[lane], lane, memory, places);
       }
     }
   }
 
-  void store(Batch& batch, Row row, std::size_t lane, LaneMemory memory) const noexcept {
+  struct alignas(register_bytes) Places {
+    std::array<std::int32_t, lanes> of{};
+  };
+
+  /// Of each lane the first of its largest scores.
+  [[nodiscard]] Places places_of_largest(LaneMemory memory) const noexcept {
+    Places places;
+    const ProgramOutput& out = applied_->out;
+    if (!applied_->has_index || applied_->label) return places;
+    with_lane_type(out.element, [&]<class T>(T) {
+      if constexpr (std::is_same_v<T, float>) {
+        kernels().argmax(memory.lanes_at<float>(out.first), out.width, places.of.data());
+      } else if constexpr (!std::is_same_v<T, std::string_view>) {
+        const T* const scores = memory.lanes_at<T>(out.first);
+        for (std::size_t lane = 0; lane < memory.active(); ++lane) {
+          std::size_t place = 0;
+          for (std::size_t i = 1; i < out.width; ++i) {
+            if (scores[i * lanes + lane] > scores[place * lanes + lane]) place = i;
+          }
+          places.of[lane] = static_cast<std::int32_t>(place);
+        }
+      }
+    });
+    return places;
+  }
+
+  void store(Batch& batch, Row row, std::size_t lane, LaneMemory memory,
+             const Places& places) const noexcept {
     const ProgramOutput& out = applied_->out;
     with_lane_type(out.element, [&]<class T>(T) {
       const T* from = memory.lanes_at<T>(out.first) + lane;
@@ -240,26 +268,22 @@ class ApplyOperator final : public Operator {
         for (std::size_t i = 0; i < out.width; ++i) to[i] = static_cast<float>(from[i * lanes]);
       }
       if constexpr (!std::is_same_v<T, std::string_view>) {
-        if (applied_->has_index) store_class(batch, row, lane, memory, from);
+        if (applied_->has_index) store_class(batch, row, lane, memory, from, places.of[lane]);
       }
     });
   }
 
   template <class T>
-  void store_class(Batch& batch, Row row, std::size_t lane, LaneMemory memory,
-                   const T* scores) const noexcept {
+  void store_class(Batch& batch, Row row, std::size_t lane, LaneMemory memory, const T* scores,
+                   std::int32_t largest) const noexcept {
     const std::size_t width = applied_->out.width;
-    std::size_t index = 0;
+    auto index = static_cast<std::size_t>(largest);
     if (applied_->label) {
       const auto found = place_of_label(batch, row, lane, memory);
       if (!found) return;
       index = *found;
     } else if (width == 1) {
       index = scores[0] >= T(0.5) ? 1 : 0;
-    } else {
-      for (std::size_t i = 1; i < width; ++i) {
-        if (scores[i * lanes] > scores[index * lanes]) index = i;
-      }
     }
     *batch.column(writes_[1]).row<std::int64_t>(row) = static_cast<std::int64_t>(index);
     std::size_t next = 2;

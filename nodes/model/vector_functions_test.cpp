@@ -1,6 +1,7 @@
 // Functions of all lanes beside the standard library, and rows on their way into lanes.
 #include <array>
 #include <cmath>
+#include <random>
 #include <vector>
 
 #include "nodes/model/vector_kernels_for_test.hpp"
@@ -212,6 +213,38 @@ TEST_CASE("rows come to lanes, and what is not finite is noticed wherever it sta
           values[place] = odd;
           CHECK_FALSE(table.into_lanes(rows.data(), count, columns, registers.at(0)));
           values[place] = was;
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE("the place of the largest is that of comparing one by one") {
+  std::mt19937 random(61);
+  for_each_table([&](const KernelTable& table) {
+    for (const std::size_t count :
+         {std::size_t{1}, std::size_t{2}, std::size_t{6}, std::size_t{40}}) {
+      for (int round = 0; round < 50; ++round) {
+        const Registers registers(count);
+        for (std::size_t i = 0; i < count; ++i) {
+          for (std::size_t lane = 0; lane < lanes; ++lane) {
+            const auto kind = random() % 20;
+            const float some = static_cast<float>(random() % 5) - 2;  // many are equal
+            registers.at(i)[lane] = kind == 0   ? not_a_number
+                                    : kind == 1 ? infinity
+                                    : kind == 2 ? -infinity
+                                    : kind == 3 ? -0.0F
+                                                : some;
+          }
+        }
+        alignas(register_bytes) std::array<std::int32_t, lanes> places{};
+        table.argmax(registers.at(0), count, places.data());
+        for (std::size_t lane = 0; lane < lanes; ++lane) {
+          std::size_t wanted = 0;
+          for (std::size_t i = 1; i < count; ++i) {
+            if (registers.at(i)[lane] > registers.at(wanted)[lane]) wanted = i;
+          }
+          REQUIRE(places[lane] == static_cast<std::int32_t>(wanted));
         }
       }
     }

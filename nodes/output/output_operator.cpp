@@ -20,8 +20,31 @@ struct Scratch final : OperatorState {
 
 enum class Made : std::uint8_t { Value, Null, NotFinite };
 
+/// Most keys and values are text that is there already. False: the value is of another kind.
+bool find_text(const Batch& batch, Row row, const Expression& expression, Made& made,
+               std::string_view& text) {
+  bool there = false;
+  if (expression.kind == Expression::Kind::Column) {
+    const ColumnBuffer& column = batch.column(expression.slot);
+    if (!column.type.is_text() || column.type.is_vector()) return false;
+    there = !column.is_null(row);
+    if (there) text = column.values<std::string_view>()[row];
+  } else if (expression.kind == Expression::Kind::Meta && expression.meta == MetaField::Key) {
+    there = batch.record(row).has_key;
+    if (there) text = batch.record(row).key;
+  } else {
+    return false;
+  }
+  made = there ? Made::Value : Made::Null;
+  return true;
+}
+
 /// A scalar or vector as text; what is text already is not copied.
-Made make_text(Batch& batch, const Cell& cell, Scratch& scratch, std::string_view& text) {
+Made make_text(Batch& batch, Row row, const Expression& expression, Scratch& scratch,
+               std::string_view& text) {
+  Made made = Made::Value;
+  if (find_text(batch, row, expression, made, text)) return made;
+  const Cell cell = read_cell(batch, row, expression, scratch.storage);
   if (cell.null) return Made::Null;
   if (cell.type.is_text() && !cell.type.is_vector()) {
     text = *static_cast<const std::string_view*>(cell.data);
@@ -57,8 +80,7 @@ bool make_value(const OutputLayout& layout, Batch& batch, Row row, Scratch& scra
                 OutputRecord& record) {
   if (layout.format == Format::Text && layout.fields.size() == 1) {
     const OutputField& field = layout.fields.front();
-    const Cell cell = read_cell(batch, row, field.expression, scratch.storage);
-    const Made made = make_text(batch, cell, scratch, record.value);
+    const Made made = make_text(batch, row, field.expression, scratch, record.value);
     if (made == Made::NotFinite) return fail_not_finite(batch, row, field.expression.text), false;
     record.has_value = made == Made::Value;
     return true;
@@ -83,9 +105,8 @@ bool make_headers(const OutputLayout& layout, Batch& batch, Row row, Scratch& sc
     });
   }
   for (const OutputHeader& own : layout.headers) {
-    const Cell cell = read_cell(batch, row, own.expression, scratch.storage);
     Header header{.name = own.name};
-    const Made made = make_text(batch, cell, scratch, header.value);
+    const Made made = make_text(batch, row, own.expression, scratch, header.value);
     if (made == Made::NotFinite) return fail_not_finite(batch, row, own.expression.text), false;
     header.has_value = made == Made::Value;
     scratch.headers.push_back(header);
@@ -107,27 +128,29 @@ std::unique_ptr<OperatorState> MakeOutputs::make_state() const {
   return std::make_unique<Scratch>();
 }
 
+/// False: the row has failed.
+bool MakeOutputs::make(Batch& batch, Row row, OperatorState& state, OutputRecord& record) const {
+  auto& scratch = static_cast<Scratch&>(state);
+  record.row = row;
+  if (layout_.needs_timestamp && batch.record(row).timestamp == -1) {
+    batch.fail(row, DiagnosticCode::K0905, "the record has no timestamp");
+    return false;
+  }
+  if (layout_.key) {
+    const Made made = make_text(batch, row, *layout_.key, scratch, record.key);
+    if (made == Made::NotFinite) return fail_not_finite(batch, row, layout_.key->text), false;
+    record.has_key = made == Made::Value;
+  }
+  if (!make_value(layout_, batch, row, scratch, record)) return false;
+  if (!make_headers(layout_, batch, row, scratch, record)) return false;
+  if (layout_.source_timestamp) record.timestamp = batch.record(row).timestamp;
+  return true;
+}
+
 void MakeOutputs::process(Batch& batch, OperatorState* state) const noexcept {
-  auto& scratch = static_cast<Scratch&>(*state);
+  auto& outputs = batch.outputs();
   for (const Row row : batch.alive()) {
-    OutputRecord record{.row = row};
-    if (layout_.needs_timestamp && batch.record(row).timestamp == -1) {
-      batch.fail(row, DiagnosticCode::K0905, "the record has no timestamp");
-      continue;
-    }
-    if (layout_.key) {
-      const Cell cell = read_cell(batch, row, *layout_.key, scratch.storage);
-      const Made made = make_text(batch, cell, scratch, record.key);
-      if (made == Made::NotFinite) {
-        fail_not_finite(batch, row, layout_.key->text);
-        continue;
-      }
-      record.has_key = made == Made::Value;
-    }
-    if (!make_value(layout_, batch, row, scratch, record)) continue;
-    if (!make_headers(layout_, batch, row, scratch, record)) continue;
-    if (layout_.source_timestamp) record.timestamp = batch.record(row).timestamp;
-    batch.outputs().push_back(record);
+    if (!make(batch, row, *state, outputs.emplace_back())) outputs.pop_back();
   }
 }
 

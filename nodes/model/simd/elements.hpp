@@ -150,6 +150,21 @@ void softmax(const SoftmaxShape& s, const float* in, float* out, size_t active) 
   }
 }
 
+// Without a branch: which of a record's scores is larger cannot be predicted.
+void argmax(const float* in, size_t count, int32_t* places) noexcept {
+  for (size_t first = 0; first < all_lanes; first += width_of<Floats>) {
+    Floats largest = load<Floats>(in + first);
+    Ints place{};
+    for (size_t i = 1; i < count; ++i) {
+      const Floats one = load<Floats>(in + i * all_lanes + first);
+      const Ints larger = one > largest;
+      place = larger ? Ints{} + static_cast<int32_t>(i) : place;
+      largest = larger ? one : largest;
+    }
+    *reinterpret_cast<Ints*>(places + first) = place;
+  }
+}
+
 void layer_norm(const LayerNorm& l, const float* in, float* out, size_t active) noexcept {
   const float part = 1.0F / static_cast<float>(l.count);
   for (size_t outer = 0; outer < l.outer; ++outer) {

@@ -145,6 +145,9 @@ struct KernelTable {
   void (*convolution)(const Convolution&, const float* in, float* out, size_t active);
   void (*max_pool)(const Pool&, const float* in, float* out, size_t active);
   void (*softmax)(const SoftmaxShape&, const float* in, float* out, size_t active);
+  /// Of each lane, all of them, the first of its largest of `count` elements. NaN is never larger,
+  /// and nothing is larger than NaN. `places` is aligned as a register.
+  void (*argmax)(const float* in, size_t count, int32_t* places);
   void (*layer_norm)(const LayerNorm&, const float* in, float* out, size_t active);
   void (*lstm)(const LstmLayer&, const RecurrentMemory&, size_t active);
   void (*gru)(const GruLayer&, const RecurrentMemory&, size_t active);

@@ -22,6 +22,7 @@ const KernelTable KASPAR_KERNEL_TABLE{
     .convolution = convolution,
     .max_pool = max_pool,
     .softmax = softmax,
+    .argmax = argmax,
     .layer_norm = layer_norm,
     .lstm = lstm,
     .gru = gru,
