@@ -120,6 +120,8 @@ int work(const Options& options, std::optional<Model> model) {
                                       {"auto.offset.reset", "earliest"},
                                       {"enable.partition.eof", "true"},
                                       {"fetch.queue.backoff.ms", "10"},
+                                      // By default it is heard of some records half a second late.
+                                      {"fetch.wait.max.ms", "100"},
                                       {"queued.min.messages", "1000000"}});
   rd_kafka_t* const producer =
       make_client(RD_KAFKA_PRODUCER, {{"bootstrap.servers", options.brokers},
