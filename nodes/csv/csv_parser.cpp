@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "nodes/csv/csv_column.hpp"
@@ -19,15 +20,17 @@ bool is_float(const Type& type) noexcept {
   return type.scalar == ScalarType::F32 || type.scalar == ScalarType::F64;
 }
 
-/// What was received stands in the cache of another CPU, if in any. Of a long record only the
+/// What was received was written by another CPU, or has left the cache. Of a long record only the
 /// begin: the rest is read in order, which the CPU foresees.
 constexpr std::size_t rows_ahead = 2;
 constexpr std::size_t prefetched_bytes = 1024;
 
 void prefetch(std::string_view text) noexcept {
   constexpr std::size_t cache_line = 64;
-  const std::size_t size = std::min(text.size(), prefetched_bytes);
-  for (std::size_t at = 0; at < size; at += cache_line) __builtin_prefetch(text.data() + at);
+  const std::size_t into_line = reinterpret_cast<std::uintptr_t>(text.data()) % cache_line;
+  const char* const line = text.data() - into_line;
+  const std::size_t size = into_line + std::min(text.size(), prefetched_bytes);
+  for (std::size_t at = 0; at < size; at += cache_line) __builtin_prefetch(line + at);
 }
 
 template <class T>

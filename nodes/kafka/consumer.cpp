@@ -37,6 +37,13 @@ std::string text_of(const rd_kafka_topic_partition_list_t& partitions) {
   return text;
 }
 
+/// Of librdkafka's for each message that was fetched, whatever its size (2.14). It counts only what
+/// records hold.
+constexpr std::size_t message_overhead = 1'024;
+/// What is asked for at once comes on top of what is queued, and in records of few bytes takes many
+/// times its size.
+constexpr std::size_t fetches_in_queue = 16;
+
 /// What no retry mends.
 bool is_final(rd_kafka_resp_err_t code) {
   switch (code) {
@@ -59,7 +66,9 @@ bool is_final(rd_kafka_resp_err_t code) {
 std::expected<void, Failure> Consumer::open(bool embedded) {
   const std::size_t queue =
       split_memory(settings_.memory_budget, settings_.model_memory, false).fetch;
-  const std::size_t fetch = std::clamp<std::size_t>(queue / 2, 64u << 10, 50u << 20);
+  const std::size_t fetch = std::clamp<std::size_t>(queue / fetches_in_queue, 64u << 10, 50u << 20);
+  const std::size_t most_queued =
+      std::clamp<std::size_t>(queue / message_overhead, 1'000, 1'000'000);
   ClientConfiguration configuration{
       .type = RD_KAFKA_CONSUMER,
       .defaults = consumer_waits(settings_.mode),
@@ -75,7 +84,8 @@ std::expected<void, Failure> Consumer::open(bool embedded) {
           {"fetch.max.bytes", std::to_string(fetch)},
           {"message.max.bytes", std::to_string(std::min<std::size_t>(fetch, 1'000'000))}}};
   configuration.defaults.emplace_back("client.id", "kaspar");
-  configuration.defaults.emplace_back("queued.min.messages", "1000000");
+  // One million, which librdkafka fetches up to, of ten bytes each would take a gigabyte.
+  configuration.defaults.emplace_back("queued.min.messages", std::to_string(most_queued));
   strict_ = embedded;
   if (embedded) {
     // When the last member has left, the mock cluster keeps the next one waiting for a session time

@@ -250,8 +250,10 @@ bool Producer::produce_plain(const Job& job, std::size_t first, std::size_t last
     message.key = pointer(record.key, record.has_key);
     message.key_len = record.has_key ? record.key.size() : 0;
     message._private = tag(delivery.slot, i);
-    // librdkafka copies it: it stands where it was received, in the cache of another CPU at best.
+    // librdkafka copies them. A key, and a value that is passed on, stand where they were received:
+    // in no cache, or in another CPU's.
     __builtin_prefetch(message.key);
+    if (message.len <= small_value) __builtin_prefetch(message.payload);
     longest = std::max(longest, message.len);
   }
   const int flags = longest <= small_value ? RD_KAFKA_MSG_F_COPY : 0;

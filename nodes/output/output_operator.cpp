@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <optional>
 
 #include "nodes/output/output_encoder.hpp"
 #include "runtime/core/value_text.hpp"
@@ -20,30 +21,28 @@ struct Scratch final : OperatorState {
 
 enum class Made : std::uint8_t { Value, Null, NotFinite };
 
-/// Most keys and values are text that is there already. False: the value is of another kind.
-bool find_text(const Batch& batch, Row row, const Expression& expression, Made& made,
-               std::string_view& text) {
+/// Of a column of text, or the key: most keys and values are such. Nothing: it is something else.
+std::optional<Made> find_text(const Batch& batch, Row row, const Expression& expression,
+                              std::string_view& text) {
   bool there = false;
   if (expression.kind == Expression::Kind::Column) {
     const ColumnBuffer& column = batch.column(expression.slot);
-    if (!column.type.is_text() || column.type.is_vector()) return false;
+    if (!column.type.is_text() || column.type.is_vector()) return std::nullopt;
     there = !column.is_null(row);
     if (there) text = column.values<std::string_view>()[row];
   } else if (expression.kind == Expression::Kind::Meta && expression.meta == MetaField::Key) {
     there = batch.record(row).has_key;
     if (there) text = batch.record(row).key;
   } else {
-    return false;
+    return std::nullopt;
   }
-  made = there ? Made::Value : Made::Null;
-  return true;
+  return there ? Made::Value : Made::Null;
 }
 
 /// A scalar or vector as text; what is text already is not copied.
 Made make_text(Batch& batch, Row row, const Expression& expression, Scratch& scratch,
                std::string_view& text) {
-  Made made = Made::Value;
-  if (find_text(batch, row, expression, made, text)) return made;
+  if (const auto found = find_text(batch, row, expression, text)) return *found;
   const Cell cell = read_cell(batch, row, expression, scratch.storage);
   if (cell.null) return Made::Null;
   if (cell.type.is_text() && !cell.type.is_vector()) {
@@ -122,35 +121,36 @@ bool make_headers(const OutputLayout& layout, Batch& batch, Row row, Scratch& sc
   return true;
 }
 
+/// False: the row has failed.
+bool make_record(const OutputLayout& layout, Batch& batch, Row row, Scratch& scratch,
+                 OutputRecord& record) {
+  record.row = row;
+  if (layout.needs_timestamp && batch.record(row).timestamp == -1) {
+    batch.fail(row, DiagnosticCode::K0905, "the record has no timestamp");
+    return false;
+  }
+  if (layout.key) {
+    const Made made = make_text(batch, row, *layout.key, scratch, record.key);
+    if (made == Made::NotFinite) return fail_not_finite(batch, row, layout.key->text), false;
+    record.has_key = made == Made::Value;
+  }
+  if (!make_value(layout, batch, row, scratch, record)) return false;
+  if (!make_headers(layout, batch, row, scratch, record)) return false;
+  if (layout.source_timestamp) record.timestamp = batch.record(row).timestamp;
+  return true;
+}
+
 }  // namespace
 
 std::unique_ptr<OperatorState> MakeOutputs::make_state() const {
   return std::make_unique<Scratch>();
 }
 
-/// False: the row has failed.
-bool MakeOutputs::make(Batch& batch, Row row, OperatorState& state, OutputRecord& record) const {
-  auto& scratch = static_cast<Scratch&>(state);
-  record.row = row;
-  if (layout_.needs_timestamp && batch.record(row).timestamp == -1) {
-    batch.fail(row, DiagnosticCode::K0905, "the record has no timestamp");
-    return false;
-  }
-  if (layout_.key) {
-    const Made made = make_text(batch, row, *layout_.key, scratch, record.key);
-    if (made == Made::NotFinite) return fail_not_finite(batch, row, layout_.key->text), false;
-    record.has_key = made == Made::Value;
-  }
-  if (!make_value(layout_, batch, row, scratch, record)) return false;
-  if (!make_headers(layout_, batch, row, scratch, record)) return false;
-  if (layout_.source_timestamp) record.timestamp = batch.record(row).timestamp;
-  return true;
-}
-
 void MakeOutputs::process(Batch& batch, OperatorState* state) const noexcept {
+  auto& scratch = static_cast<Scratch&>(*state);
   auto& outputs = batch.outputs();
   for (const Row row : batch.alive()) {
-    if (!make(batch, row, *state, outputs.emplace_back())) outputs.pop_back();
+    if (!make_record(layout_, batch, row, scratch, outputs.emplace_back())) outputs.pop_back();
   }
 }
 

@@ -46,8 +46,6 @@ class MakeOutputs final : public Operator {
   void process(Batch& batch, OperatorState* state) const noexcept override;
 
  private:
-  [[nodiscard]] bool make(Batch& batch, Row row, OperatorState& state, OutputRecord& record) const;
-
   OutputLayout layout_;
 };
 
