@@ -1,8 +1,12 @@
 #!/usr/bin/env python3
 """The control-chart pipeline and the examples on a real broker. Runs under `test/kafka/cluster run`, which sets KASPAR_TEST_BROKERS."""
 import os
+import pathlib
+import re
 import subprocess
 import sys
+import textwrap
+import time
 import unittest
 
 import brokers
@@ -47,6 +51,32 @@ class RealBroker(BrokerCases, ExampleCases, RefusedCases, unittest.TestCase):
         self.assertEqual(len(read), sum(code is None for _, _, code in made))
         job.run_to_end("--no-fuse")  # reads nothing
         self.assertEqual((job.ends(job.outputs), job.ends(job.dead)), before)
+
+    def test_what_is_fetched_of_small_records_stays_within_the_memory_budget(self):
+        job, budget, records = self.job("small"), 128, 1_500_000
+        job.file.write_text(textwrap.dedent(f"""\
+            pipe 1
+            schema Reading {{ x: f32 }}
+            source readings = kafka {{ topic: "{job.inputs}", group: "{job.group}", start: earliest }}
+            sink texts = kafka {{ topic: "{job.outputs}" }}
+            from readings |> parse csv as Reading |> to texts {{ value: meta.key }} on error fail
+            """))
+        profile = job.file.with_suffix(".toml")
+        profile.write_text(f'[run]\nmemory_budget = "{budget}MiB"\n')
+        job.produce((f"k{i % 100}", "1.5") for i in range(records))
+        with open(job.file.with_suffix(".log"), "w+", encoding="utf-8") as log:
+            process = subprocess.Popen(job.command("--until-end", "--profile", str(profile)), stderr=log)
+            peak = 0
+            while process.poll() is None:
+                found = re.search(r"^VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{process.pid}/status").read_text(encoding="ascii"), re.M)
+                peak = max(peak, int(found[1]) / 1024 if found else 0)
+                time.sleep(0.01)
+            log.seek(0)
+            told = log.read()
+        self.assertEqual(process.returncode, 0, told)
+        self.assertIn(f'"records_read":"{records}"', told)
+        self.assertLess(peak, budget)
+        self.assertGreater(peak, 20)
 
     def test_a_sink_creates_its_topic_if_the_file_says_so(self):
         job = self.job("create")
