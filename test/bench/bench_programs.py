@@ -1,7 +1,6 @@
 """The programs that test/bench/run measures, and the topics and brokers that they run on."""
 import os
 import pathlib
-import re
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ import bench_data
 import model_families
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / folder) for folder in ("integration", "kafka")]
 import brokers
+from process_memory import peak_of
 
 BUILD = bench_data.ROOT / "build" / "release"
 KASPAR = BUILD / "kaspar"
@@ -85,13 +85,6 @@ class Topics:
                 consumer.incremental_unassign([TopicPartition(self.outputs, message.partition())])
         consumer.close()
         return max(times) - min(times)
-
-
-def peak_of(pid):
-    """The most memory that a process had so far, in KiB; None once it has ended."""
-    status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    found = re.search(r"^VmHWM:\s+(\d+)", status, re.M)
-    return int(found[1]) if found else None
 
 
 class Program:

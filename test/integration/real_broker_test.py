@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """The control-chart pipeline and the examples on a real broker. Runs under `test/kafka/cluster run`, which sets KASPAR_TEST_BROKERS."""
 import os
-import pathlib
-import re
 import subprocess
 import sys
 import textwrap
@@ -13,6 +11,7 @@ import brokers
 from broker_cases import BrokerCases
 from control_chart_job import judge, rows
 from example_cases import ExampleCases
+from process_memory import peak_of
 from refused_cases import RefusedCases
 
 
@@ -68,15 +67,14 @@ class RealBroker(BrokerCases, ExampleCases, RefusedCases, unittest.TestCase):
             process = subprocess.Popen(job.command("--until-end", "--profile", str(profile)), stderr=log)
             peak = 0
             while process.poll() is None:
-                found = re.search(r"^VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{process.pid}/status").read_text(encoding="ascii"), re.M)
-                peak = max(peak, int(found[1]) / 1024 if found else 0)
+                peak = peak_of(process.pid) or peak
                 time.sleep(0.01)
             log.seek(0)
             told = log.read()
         self.assertEqual(process.returncode, 0, told)
         self.assertIn(f'"records_read":"{records}"', told)
-        self.assertLess(peak, budget)
-        self.assertGreater(peak, 20)
+        self.assertLess(peak / 1024, budget)
+        self.assertGreater(peak / 1024, 20)
 
     def test_a_sink_creates_its_topic_if_the_file_says_so(self):
         job = self.job("create")
