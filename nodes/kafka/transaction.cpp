@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "nodes/kafka/fail_point.hpp"
+
 namespace kaspar::nodes::kafka {
 namespace {
 
@@ -12,6 +14,9 @@ using std::chrono::milliseconds;
 constexpr std::size_t most_records = 100'000;
 /// While something of a transaction is awaited, reading waits no longer.
 constexpr milliseconds attentive{2};
+/// So long a commit waits for records of the next transaction, where they are to be written with
+/// it.
+constexpr milliseconds for_early_records{200};
 
 }  // namespace
 
@@ -103,6 +108,10 @@ void Transaction::serve(rd_kafka_t* consumer) {
 
 void Transaction::commit_closed(rd_kafka_t* consumer) {
   if (asked_ || unacknowledged(*closed_) != 0) return;
+  if (planted_bug("early_produce") && open_records_ == 0 &&
+      Clock::now() - opened_ < for_early_records) {
+    return;
+  }
   committing_ = tracker_.uncommitted();
   GroupMetadata metadata{rd_kafka_consumer_group_metadata(consumer)};
   // Not a member at this moment: it will be one again, or is told that its partitions are lost.
