@@ -35,11 +35,9 @@ constexpr std::string_view hidden = "(secret)";
 using Shares = std::vector<std::pair<std::string_view, std::size_t>>;
 
 Shares shares_of(const MemorySplit& split) {
-  return {{"fetch", split.fetch},
-          {"batches", split.batches},
-          {"best_effort", split.best_effort},
-          {"models", split.models},
-          {"producers", split.producers}};
+  return {{"program", split.program}, {"fetch", split.fetch},
+          {"batches", split.batches}, {"best_effort", split.best_effort},
+          {"models", split.models},   {"producers", split.producers}};
 }
 
 void print_for_people(const std::string& file, const LoadedSettings& loaded,

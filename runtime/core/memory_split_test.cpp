@@ -1,5 +1,6 @@
 #include "runtime/core/memory_split.hpp"
 
+#include <algorithm>
 #include <memory>
 
 #include "runtime/core/plan.hpp"
@@ -22,27 +23,38 @@ class Held final : public Resource {
 };
 
 std::size_t sum(const MemorySplit& split) {
-  return split.fetch + split.batches + split.best_effort + split.models + split.producers;
+  return split.program + split.fetch + split.batches + split.best_effort + split.models +
+         split.producers;
 }
 
 }  // namespace
 
-TEST_CASE("what models take is not given to records") {
+TEST_CASE("what the program and its models take is not given to records") {
   const MemorySplit without = split_memory(256 * mib, 0, false);
-  CHECK(without.batches == 128 * mib);
-  CHECK(without.fetch == 64 * mib);
-  CHECK(without.producers == 64 * mib);
-  const MemorySplit with = split_memory(256 * mib, 156 * mib, true);
-  CHECK(with.models == 156 * mib);
+  CHECK(without.program == 32 * mib);
+  CHECK(without.batches == 112 * mib);
+  CHECK(without.fetch == 56 * mib);
+  CHECK(without.producers == 56 * mib);
+  const MemorySplit with = split_memory(256 * mib, 124 * mib, true);
+  CHECK(with.models == 124 * mib);
   CHECK(with.fetch == 25 * mib);
   CHECK(with.batches + with.best_effort == 50 * mib);
   CHECK(sum(with) == 256 * mib);
 }
 
+TEST_CASE("a small budget has some for records beside the program") {
+  for (const std::size_t budget : {16 * mib, 32 * mib, 64 * mib}) {
+    const MemorySplit split = split_memory(budget, 0, false);
+    CHECK(split.program == std::min(32 * mib, budget / 2));
+    CHECK(split.batches >= budget / 4);
+    CHECK(sum(split) == budget);
+  }
+}
+
 TEST_CASE("models that take all leave records a sixteenth") {
   const MemorySplit split = split_memory(256 * mib, 300 * mib, false);
   CHECK(split.batches == 8 * mib);
-  CHECK(sum(split) == 316 * mib);
+  CHECK(sum(split) == (32 + 300 + 16) * mib);
 }
 
 TEST_CASE("a plan's models take their weights once, and what each thread runs them in") {

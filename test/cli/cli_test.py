@@ -712,8 +712,8 @@ token = { env = "PW" }
         }
         self.assertEqual({name: listed.get(name) for name in expected}, expected)
         mib = 1 << 20
-        self.assertEqual(document["memory"], {"fetch": 32 * mib, "batches": 48 * mib, "best_effort": 16 * mib,
-                                              "models": 0, "producers": 32 * mib})
+        self.assertEqual(document["memory"], {"program": 32 * mib, "fetch": 24 * mib, "batches": 36 * mib, "best_effort": 12 * mib,
+                                              "models": 0, "producers": 24 * mib})
 
     def test_models_leave_the_rest_of_the_budget_to_records(self):
         profile = self.folder / "models.toml"
@@ -724,7 +724,7 @@ token = { env = "PW" }
         described = json.loads(kaspar("model", "--output", "json", str(PIPELINE.with_suffix(".onnx"))).stdout)
         self.assertGreaterEqual(memory["models"], described["constant_bytes"] + 3 * described["thread_bytes"])
         self.assertEqual(sum(memory.values()), 64 << 20)
-        self.assertEqual(memory["batches"], ((64 << 20) - memory["models"]) // 2)
+        self.assertEqual(memory["batches"], ((64 << 20) - memory["program"] - memory["models"]) // 2)
 
     def test_what_is_nearer_counts(self):
         _, listed = self.settings(KASPAR_BROKERS="e:1", KASPAR_INSTANCE="two", KASPAR_PARAM_TOPIC="unheard",
