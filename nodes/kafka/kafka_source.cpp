@@ -15,6 +15,8 @@ namespace {
 constexpr milliseconds between_transactions{5};
 /// Where reading is to end, that may be as soon as something is delivered.
 constexpr milliseconds near_the_end{10};
+/// After so few at a time, the next one is likely to be waited for.
+constexpr std::size_t few_messages = 16;
 /// While a batch that is read with care is under way.
 constexpr milliseconds between_careful{1};
 /// Of the first such batch, at most; each that is taken may be followed by one twice as large. Also
@@ -115,13 +117,14 @@ void KafkaSource::fetch(const ReadLimits& limits) {
         consumer_.messages(), static_cast<int>(wait.count()), fetched_.data() + first, count);
     return got > 0 ? static_cast<std::size_t>(got) : 0;
   };
-  std::size_t count = take(milliseconds{0}, 0, most);
+  std::size_t count = few_fetched_ ? 0 : take(milliseconds{0}, 0, most);
   if (count == 0) {
     milliseconds wait = transaction_ ? transaction_->patience(limits.wait) : limits.wait;
     if (context_.settings.until_end) wait = std::min(wait, near_the_end);
     count = take(wait, 0, 1);
     if (count != 0 && most > 1) count += take(milliseconds{0}, 1, most - 1);
   }
+  few_fetched_ = count <= few_messages;
   for (std::size_t i = 0; i < count; ++i) sort_in(MessageHandle{fetched_[i]});
 }
 

@@ -91,6 +91,7 @@ class KafkaSource final : public Source, public ObservableSource {
   PartitionEnds ends_;
   Waiters waiting_;
   std::vector<rd_kafka_message_t*> fetched_;
+  bool few_fetched_ = false;            // the last time
   std::vector<std::uint32_t> span_of_;  // by tracker index: place in the batch being filled, + 1
   std::size_t record_bytes_ = 512;      // of a typical record, follows what is read
   std::size_t next_careful_ = 0;        // records of the next batch, with care

@@ -16,6 +16,7 @@ namespace kaspar::nodes::kafka {
 namespace {
 
 using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
 
 /// Values up to this size go along with their message, which is made and has a copy of the key
 /// anyway: by the time that a request is written, what they view may have left the cache. And where
@@ -24,6 +25,15 @@ constexpr std::size_t small_value = 256;
 
 /// So few are enqueued in less time than it takes to wake a thread for it.
 constexpr std::size_t few_records = 16;
+
+/// A writer that hears of deliveries comes back for more within this time, else the thread listens.
+constexpr milliseconds attention{5};
+/// The thread finds that out after a time that doubles while the writer does come back. Where it
+/// stops to, what is delivered meanwhile is told that much later: little at the end of a burst.
+constexpr milliseconds least_trust{1};
+constexpr milliseconds most_trust{16};
+/// More writes than this under way are not left to a writer: it may wait for them.
+constexpr std::size_t few_writes = 16;
 
 constexpr milliseconds best_effort_close{5'000};
 
@@ -51,7 +61,9 @@ Producer::~Producer() {
   (void)close(milliseconds{0});
   handles_.clear();
   client_.reset();
-  if (wakeup_ >= 0) ::close(wakeup_);
+  for (const int descriptor : {wakeup_, reported_}) {
+    if (descriptor >= 0) ::close(descriptor);
+  }
 }
 
 void Producer::write(std::size_t topic, std::span<const OutputRecord> records,
@@ -64,27 +76,57 @@ void Producer::write(std::size_t topic, std::span<const OutputRecord> records,
     const std::lock_guard lock(mutex_);
     first = jobs_.empty();
     jobs_.push_back(job);
+    direct_ = false;
   }
   if (first) wake();
 }
 
-bool Producer::write_directly(const Job& job) noexcept {
-  {
-    const std::lock_guard lock(mutex_);
-    if (owned_ || !jobs_.empty()) return false;
-    owned_ = true;
-  }
-  const bool plain = is_plain_write(job);
-  if (plain) take(job);
+bool Producer::take_over() noexcept {
+  const std::lock_guard lock(mutex_);
+  if (owned_ || !jobs_.empty()) return false;
+  owned_ = true;
+  return true;
+}
+
+void Producer::hand_back() noexcept {
   // What librdkafka refuses at once has no report that would wake the thread, which sees to it.
   const bool unheard = renewing_ || !suspected_.empty() || !retracted_.empty();
+  const bool many = under_way_ > few_writes;
   {
     const std::lock_guard lock(mutex_);
     owned_ = false;
     changed_.notify_all();
   }
-  if (unheard) wake();
+  if (unheard || many) wake();
+}
+
+bool Producer::write_directly(const Job& job) noexcept {
+  if (!take_over()) return false;
+  const bool plain = is_plain_write(job);
+  if (plain) take(job);
+  {
+    const std::lock_guard lock(mutex_);
+    direct_ = plain && jobs_.empty();
+  }
+  hand_back();
   return plain;
+}
+
+void Producer::serve() noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!direct_ || owned_ || !jobs_.empty()) return;
+    owned_ = true;
+    served_at_ = Clock::now();
+  }
+  while (rd_kafka_poll(client_.get(), 0) > 0) {
+  }
+  hand_back();
+}
+
+bool Producer::is_served() {
+  const std::lock_guard lock(mutex_);
+  return direct_ && Clock::now() - served_at_ < attention;
 }
 
 bool Producer::is_plain_write(const Job& job) const {
@@ -98,18 +140,25 @@ void Producer::wake() noexcept {
   (void)!::write(wakeup_, &one, sizeof one);
 }
 
-void Producer::wait_for_work(int timeout) {
-  pollfd ready{.fd = wakeup_, .events = POLLIN, .revents = 0};
-  (void)::poll(&ready, 1, timeout);
-  std::uint64_t count = 0;
-  (void)!::read(wakeup_, &count, sizeof count);
+void Producer::wait_for_work(bool renewing) {
+  const bool served = !renewing && is_served();
+  const milliseconds listening{renewing ? 5 : 1'000};
+  trust_ = served ? std::min(2 * trust_, most_trust) : least_trust;
+  std::array<pollfd, 2> ready{{{.fd = wakeup_, .events = POLLIN, .revents = 0},
+                               {.fd = reported_, .events = POLLIN, .revents = 0}}};
+  (void)::poll(ready.data(), served ? 1 : 2,
+               static_cast<int>((served ? trust_ : listening).count()));
+  for (const pollfd& one : ready) {
+    std::uint64_t count = 0;
+    if (one.revents != 0) (void)!::read(one.fd, &count, sizeof count);
+  }
 }
 
 void Producer::run() noexcept {
   bool flushing = false;
   bool renewing = false;
   while (true) {
-    if (!flushing) wait_for_work(renewing ? 5 : 1'000);
+    if (!flushing) wait_for_work(renewing);
     bool give_up = false;
     {
       std::unique_lock lock(mutex_);

@@ -1,10 +1,11 @@
 // Writes the records of all Kafka sinks of a plan: idempotent, acknowledged by all replicas, each
 // record delivered or told to have failed.
 //
-// One thread at a time owns the client, so that order is kept: the producer's own, which alone
-// hears delivery reports, or one that has a few records to write and finds nothing before them.
-// Where records come one by one, waking another thread costs more than all else. Values are not
-// copied unless they are small: their owner waits for the listener.
+// One thread at a time owns the client, so that order is kept: the producer's own, or one that has
+// a few records to write and finds nothing before them. Where records come one by one, waking
+// another thread costs more than all else; so the writer hears their delivery reports too, as long
+// as it comes back for them (serve), and the producer's thread looks after what is left. Values are
+// not copied unless they are small: their owner waits for the listener.
 //
 // When a broker refuses a record for what it is, the whole request fails, and with it the order of
 // its partition. Everything of the same attempt at reading (WriteTerms::transaction) that is not
@@ -69,6 +70,10 @@ class Producer : private ClientEvents {
   /// Any thread; calls for one topic keep their order. Never blocks.
   void write(std::size_t topic, std::span<const OutputRecord> records, const WriteTerms& terms,
              DeliveryListener& listener) noexcept;
+
+  /// Any thread that writes, with no lock of its own: hears of deliveries if what was last written
+  /// was written by a writer, and no thread owns the client.
+  void serve() noexcept;
 
   /// No sink writes any more: waits for what is under way. Further calls do nothing.
   [[nodiscard]] virtual std::expected<void, Failure> finish(std::chrono::milliseconds within) {
@@ -151,7 +156,13 @@ class Producer : private ClientEvents {
   static void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque);
 
   void run() noexcept;
-  void wait_for_work(int milliseconds);
+  void wait_for_work(bool renewing);
+  /// Whether a writer hears of deliveries, and did so just now.
+  [[nodiscard]] bool is_served();
+  /// Takes the client if no thread owns it and nothing waits for the producer's.
+  [[nodiscard]] bool take_over() noexcept;
+  /// Gives it back; wakes the producer's thread for what a writer does not do.
+  void hand_back() noexcept;
   /// Enqueues a job if nothing is before it, and no thread owns the client.
   [[nodiscard]] bool write_directly(const Job& job) noexcept;
   /// Whether librdkafka has copied the values, beside the keys.
@@ -176,12 +187,16 @@ class Producer : private ClientEvents {
   std::atomic<std::size_t> untold_{0};  // writes
   ClientHandle client_;
   std::vector<TopicHandle> handles_;
-  int wakeup_ = -1;  // an eventfd: jobs and librdkafka's events wake the thread alike
+  // Eventfds that wake the thread:
+  int wakeup_ = -1;    // there is something to do
+  int reported_ = -1;  // librdkafka has something to tell; not waited for while writers hear it
 
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Job> jobs_;  // under the mutex, as what follows
   bool owned_ = false;     // the client is, and all that is named below
+  bool direct_ = false;    // what was last written was enqueued by its writer
+  std::chrono::steady_clock::time_point served_at_;  // by a writer
   bool closing_ = false;
   bool give_up_ = false;
   bool finished_ = false;
@@ -206,6 +221,7 @@ class Producer : private ClientEvents {
   std::deque<Job> waiting_;         // for the new client
   std::optional<Failure> failure_;  // no client can be made
 
+  std::chrono::milliseconds trust_{1};  // the thread's: so long it leaves hearing to a writer
   std::thread thread_;
 };
 

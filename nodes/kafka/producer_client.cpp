@@ -68,7 +68,9 @@ std::expected<void, Failure> Producer::make() {
   for (std::size_t& bytes : largest_) bytes = largest_record_within(bytes);
 
   wakeup_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  if (wakeup_ < 0) return std::unexpected(Failure{.message = "no event descriptor is left"});
+  reported_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (wakeup_ < 0 || reported_ < 0)
+    return std::unexpected(Failure{.message = "no event descriptor is left"});
   if (auto connected = connect(); !connected) return connected;
   if (auto begun = ready(); !begun) return begun;
   thread_ = std::thread([this] { run(); });
@@ -120,7 +122,7 @@ std::expected<void, Failure> Producer::connect() {
 
   constexpr std::uint64_t one = 1;
   const QueueHandle events{rd_kafka_queue_get_main(client_.get())};
-  rd_kafka_queue_io_event_enable(events.get(), wakeup_, &one, sizeof one);
+  rd_kafka_queue_io_event_enable(events.get(), reported_, &one, sizeof one);
   return {};
 }
 

@@ -112,6 +112,63 @@ TEST_CASE("what several threads write at the same time is delivered, each record
   REQUIRE(source->close(10s).has_value());
 }
 
+TEST_CASE("who writes few records hears of their delivery, the producer's thread of what is left") {
+  // Which thread told, and not which record: all are alike.
+  class Told final : public DeliveryListener {
+   public:
+    void delivered() noexcept override {
+      (std::this_thread::get_id() == writer_ ? by_writer_ : by_another_) += 1;
+    }
+    void failed(Failure) noexcept override { ++lost_; }
+    void discarded() noexcept override { ++lost_; }
+    void refused(std::span<const std::size_t>, std::string_view) noexcept override { ++lost_; }
+    const std::thread::id writer_ = std::this_thread::get_id();
+    std::atomic<std::size_t> by_writer_{0};
+    std::atomic<std::size_t> by_another_{0};
+    std::atomic<std::size_t> lost_{0};
+  } told;
+  World world;
+  KafkaSink sink = sink_of(world);
+  REQUIRE(sink.open().has_value());
+  const OutputRecord record{.key = "one", .value = "x", .has_key = true};
+  std::size_t written = 0;
+  const auto write_until = [&](auto done) {
+    const auto deadline = std::chrono::steady_clock::now() + 60s;
+    while (!done()) {
+      REQUIRE(std::chrono::steady_clock::now() < deadline);
+      sink.write({&record, 1}, {}, told);
+      ++written;
+      std::this_thread::sleep_for(500us);
+      sink.serve();
+    }
+  };
+  write_until([&] { return told.by_writer_ >= 20; });
+
+  // From now on it does not come back.
+  sink.write({&record, 1}, {}, told);
+  ++written;
+  const auto deadline = std::chrono::steady_clock::now() + 60s;
+  while (told.by_writer_ + told.by_another_ < written &&
+         std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(1ms);
+  }
+  CHECK(told.by_writer_ + told.by_another_ == written);
+
+  // What is left to the producer's thread is not heard of by the writer.
+  std::vector<OutputRecord> many(100, record);
+  const std::size_t heard = told.by_writer_;
+  for (int i = 0; i < 20; ++i) {
+    sink.write(many, {}, told);
+    ++written;
+    sink.serve();
+  }
+  CHECK(told.by_writer_ == heard);
+  write_until([&] { return told.by_writer_ > heard; });
+  REQUIRE(sink.close(30s).has_value());
+  CHECK(told.by_writer_ + told.by_another_ == written);
+  CHECK(told.lost_ == 0);
+}
+
 TEST_CASE("a mode sets waits alone, which every librdkafka takes or knows nothing of") {
   using Texts = std::vector<std::string>;
   const Texts usual{"fetch.wait.max.ms=100", "fetch.queue.backoff.ms=10"};

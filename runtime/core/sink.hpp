@@ -66,6 +66,10 @@ class Sink {
   virtual void write(std::span<const OutputRecord> records, const WriteTerms& terms,
                      DeliveryListener& listener) noexcept = 0;
 
+  /// Called between reads by a thread that writes, with no lock held: listeners may be told from
+  /// here too, so that no other thread has to wake for it. Never blocks.
+  virtual void serve() noexcept {}
+
   /// No more writes follow: everything written is pushed out, or reported as failed, within the
   /// time given.
   [[nodiscard]] virtual std::expected<void, Failure> close(std::chrono::milliseconds within) = 0;

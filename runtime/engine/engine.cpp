@@ -183,8 +183,11 @@ void Engine::Run::add_driver(std::unique_ptr<Source> source,
     if (endpoints.contains(endpoint)) lanes[endpoint] = lane.get();
   }
   const std::size_t payload = std::clamp<std::size_t>(split_.batches / 16, 16u << 10, most_payload);
+  std::vector<Sink*> sinks;
+  for (const auto& [index, port] : ports_) sinks.push_back(port->sink.get());
   drivers_.push_back(std::make_unique<SourceDriver>(*state_, std::move(source), std::move(lanes),
-                                                    topology_->capacity(), payload));
+                                                    std::move(sinks), topology_->capacity(),
+                                                    payload));
 }
 
 std::expected<void, Failure> Engine::Run::make_sources() {

@@ -33,6 +33,12 @@ class InPlace {
     return true;
   }
 
+  /// Whether the duration of a batch that it took is asked for: that of one that is far from large
+  /// only now and then, for it takes the kernel a microsecond to tell.
+  [[nodiscard]] bool measures(std::size_t rows) noexcept {
+    return 4 * rows > rows_ || unmeasured_++ % most_unmeasured == 0;
+  }
+
   /// So many rows, that it took, took so long.
   void took(std::size_t rows, Duration duration) noexcept {
     if (duration > at_most) {
@@ -47,10 +53,12 @@ class InPlace {
  private:
   static constexpr Duration at_most = std::chrono::milliseconds{1};
   static constexpr std::size_t most_patience = 64;
+  static constexpr std::size_t most_unmeasured = 16;
 
   std::size_t rows_ = 16;
   std::size_t refused_ = 0;
   std::size_t patience_ = 2;  // refusals before a trial
+  std::size_t unmeasured_ = 0;
 };
 
 }  // namespace kaspar::engine

@@ -41,6 +41,30 @@ TEST_CASE("slow rows leave the thread that reads, even one by one, and are tried
   CHECK(in_place.takes(2));
 }
 
+TEST_CASE("few quick rows are measured now and then, the first ones and many always") {
+  const auto measured = [](InPlace& in_place, std::size_t rows) {
+    std::size_t count = 0;
+    for (int i = 0; i < 160; ++i) {
+      if (!in_place.measures(rows)) continue;
+      in_place.took(rows, 1us);
+      ++count;
+    }
+    return count;
+  };
+  InPlace in_place;
+  CHECK(in_place.measures(1));
+  CHECK(measured(in_place, 1) == 10);
+  in_place.took(16, 100ms);  // rows became slow
+  CHECK(measured(in_place, 4) > 1);
+  CHECK(measured(in_place, max_batch_records) == 160);
+}
+
+TEST_CASE("slow rows are measured each time, as soon as one was") {
+  InPlace in_place;
+  for (int i = 0; i < 5; ++i) in_place.took(1, 100ms);
+  for (int i = 0; i < 20; ++i) CHECK(in_place.measures(1));
+}
+
 TEST_CASE("a trial that is too slow does not shrink what is taken") {
   InPlace in_place;
   REQUIRE(taken_soon(in_place, 1'000));

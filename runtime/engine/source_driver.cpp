@@ -17,12 +17,13 @@ constexpr std::size_t most_paths_in_place = 16;
 }  // namespace
 
 SourceDriver::SourceDriver(RunState& state, std::unique_ptr<Source> source,
-                           std::map<std::size_t, Lane*> lanes, std::size_t capacity,
-                           std::size_t payload_bytes)
+                           std::map<std::size_t, Lane*> lanes, std::vector<Sink*> sinks,
+                           std::size_t capacity, std::size_t payload_bytes)
     : state_(state),
       source_(std::move(source)),
       observable_(dynamic_cast<ObservableSource*>(source_.get())),
       lanes_(std::move(lanes)),
+      sinks_(std::move(sinks)),
       capacity_(capacity),
       payload_bytes_(payload_bytes) {
   for (const auto& [endpoint, lane] : lanes_) {
@@ -97,6 +98,7 @@ void SourceDriver::read_until_stopped() {
   std::optional<Clock::time_point> limit_since;
   while (!state_.stopping) {
     seen(Clock::now());
+    for (Sink* sink : sinks_) sink->serve();
     if (limit_reached(limit_since)) return;
     if (!state_.credits.reserve(reservation(), milliseconds{5})) {
       source_->serve(milliseconds{0});
@@ -151,7 +153,7 @@ void SourceDriver::send(Flight& flight) {
   InPlace& in_place = in_place_[flight.records.endpoint];
   const std::size_t rows = flight.records.records.size();
   flight.in_place = lane->second->paths.size() <= most_paths_in_place && in_place.takes(rows);
-  if (!flight.in_place) return launch(flight);
+  if (!flight.in_place || !in_place.measures(rows)) return launch(flight);
   const auto begun = InPlace::now();
   launch(flight);  // it may be gone then
   in_place.took(rows, InPlace::now() - begun);

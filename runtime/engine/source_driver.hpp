@@ -10,8 +10,10 @@
 #include <optional>
 #include <shared_mutex>
 #include <thread>
+#include <vector>
 
 #include "runtime/core/observable_source.hpp"
+#include "runtime/core/sink.hpp"
 #include "runtime/core/source.hpp"
 #include "runtime/engine/in_place.hpp"
 #include "runtime/engine/lane.hpp"
@@ -23,9 +25,10 @@ namespace kaspar::engine {
 
 class SourceDriver final : public FlightOwner {
  public:
-  /// `lanes` by source endpoint: those that this source may read. `capacity`: rows of a batch.
+  /// `lanes` by source endpoint: those that this source may read. `sinks`: those that it may write
+  /// to. `capacity`: rows of a batch.
   SourceDriver(RunState& state, std::unique_ptr<Source> source, std::map<std::size_t, Lane*> lanes,
-               std::size_t capacity, std::size_t payload_bytes);
+               std::vector<Sink*> sinks, std::size_t capacity, std::size_t payload_bytes);
 
   [[nodiscard]] Source& source() noexcept { return *source_; }
   /// The source, if it has something to tell.
@@ -62,6 +65,7 @@ class SourceDriver final : public FlightOwner {
   std::unique_ptr<Source> source_;
   ObservableSource* observable_;
   std::map<std::size_t, Lane*> lanes_;
+  std::vector<Sink*> sinks_;
   std::map<std::size_t, std::uint64_t> next_sequence_;
   std::map<std::size_t, InPlace> in_place_;
   std::size_t capacity_;
