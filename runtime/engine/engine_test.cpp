@@ -19,7 +19,7 @@ TEST_CASE("order is kept though bodies overtake each other, and each batch is ac
   const std::size_t threads = GENERATE(1u, 2u, 4u);
   const bool fuse = GENERATE(true, false);
   const auto delivery = GENERATE(SinkScript::Delivery::AtOnce, SinkScript::Delivery::Later,
-                                 SinkScript::Delivery::Copied);
+                                 SinkScript::Delivery::Copied, SinkScript::Delivery::Served);
   Fixture f(1, {make_chain(0)});
   f.settings.threads = threads;
   f.settings.fuse = fuse;
@@ -29,6 +29,7 @@ TEST_CASE("order is kept though bodies overtake each other, and each batch is ac
   CHECK(report.status == ExitStatus::Fine);
   CHECK_FALSE(report.failure);
   CHECK(report.drained);
+  CHECK((f.sinks[0]->served > 0) == (delivery == SinkScript::Delivery::Served));
   CHECK(values(f.sinks[0]->delivered) == flattened(f.source().batches));
   CHECK(f.each_acknowledged_once());
   CHECK(report.records_read == f.source().records_read);
@@ -231,7 +232,7 @@ TEST_CASE("a record too large for the sink is a failed row of `to`") {
 
 TEST_CASE("a sink that fails ends the run with 3; what it did not write is not acknowledged") {
   const auto delivery = GENERATE(SinkScript::Delivery::AtOnce, SinkScript::Delivery::Later,
-                                 SinkScript::Delivery::Copied);
+                                 SinkScript::Delivery::Copied, SinkScript::Delivery::Served);
   Fixture f(1, {make_chain(0)});
   f.sinks[0]->delivery = delivery;
   f.sinks[0]->fail_at = "50";

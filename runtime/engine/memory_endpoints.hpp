@@ -165,7 +165,8 @@ struct Written {
 
 /// What a MemorySink is to do, and what it wrote. Outlives the engine.
 struct SinkScript {
-  enum class Delivery { AtOnce, Later, Copied, Held, Never };  // Copied: as Later, of a copy
+  // Copied: as Later, of a copy. Served: by who reads, or as Later.
+  enum class Delivery { AtOnce, Later, Copied, Served, Held, Never };
   Delivery delivery = Delivery::AtOnce;
   std::size_t largest = std::numeric_limits<std::size_t>::max();
   std::optional<std::string> fail_at;     // a value
@@ -177,6 +178,7 @@ struct SinkScript {
   bool held = true;                // Held: until release_held()
   std::vector<Written> written;    // handed to write()
   std::vector<Written> delivered;  // before the listener was told
+  std::size_t served = 0;          // writes that a reader was told of
   bool overlapped = false;
   bool empty_write = false;
   bool written_after_close = false;
@@ -213,6 +215,20 @@ class MemorySink final : public Sink {
       script_.changed.notify_all();
     }
     writing_ = false;
+  }
+
+  void serve() noexcept override {
+    if (script_.delivery != SinkScript::Delivery::Served) return;
+    const std::lock_guard telling(telling_);
+    std::unique_lock lock(script_.mutex);
+    while (!queue_.empty()) {
+      const auto [records, listener] = queue_.front();
+      queue_.pop_front();
+      lock.unlock();
+      tell(copies(records), *listener);
+      lock.lock();
+      ++script_.served;
+    }
   }
 
   std::expected<void, Failure> close(std::chrono::milliseconds) override {
@@ -262,12 +278,19 @@ class MemorySink final : public Sink {
     std::unique_lock lock(script_.mutex);
     while (true) {
       const bool holds = script_.delivery == SinkScript::Delivery::Held;
+      if (script_.delivery == SinkScript::Delivery::Served && !closed_) {
+        script_.changed.wait_for(lock, std::chrono::milliseconds{5});
+      }
       script_.changed.wait(
           lock, [&] { return closed_ || (!queue_.empty() && !(holds && script_.held)); });
-      if (queue_.empty()) return;
+      const bool refused = holds && script_.held;
+      lock.unlock();
+      const std::lock_guard telling(telling_);
+      lock.lock();
+      if (queue_.empty() && closed_) return;
+      if (queue_.empty()) continue;  // who reads was told
       const auto [records, listener] = queue_.front();
       queue_.pop_front();
-      const bool refused = holds && script_.held;
       lock.unlock();
       if (refused) {
         listener->failed({.message = "not delivered in time"});
@@ -294,6 +317,7 @@ class MemorySink final : public Sink {
 
   SinkScript& script_;
   std::atomic<bool> writing_{false};
+  std::mutex telling_;  // one thread at a time tells, in order
   bool closed_ = false;
   std::deque<std::pair<std::span<const OutputRecord>, DeliveryListener*>> queue_;
   std::thread thread_;

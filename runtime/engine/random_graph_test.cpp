@@ -205,8 +205,9 @@ void check(std::uint64_t seed, Mode mode) {
       f.settings.best_effort_grace = 60s;
       for (std::size_t i = 0; i < maker.sources; ++i) f.sources[i]->batches = records[i];
       for (std::size_t i = 0; i < sinks; ++i) {
-        f.sinks[i]->delivery = std::array{SinkScript::Delivery::AtOnce, SinkScript::Delivery::Later,
-                                          SinkScript::Delivery::Copied}[(i + seed) % 3];
+        f.sinks[i]->delivery =
+            std::array{SinkScript::Delivery::AtOnce, SinkScript::Delivery::Later,
+                       SinkScript::Delivery::Copied, SinkScript::Delivery::Served}[(i + seed) % 4];
       }
       auto engine = f.open();
       const RunReport report = engine->run();
