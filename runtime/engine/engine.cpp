@@ -26,7 +26,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::size_t most_batches = 64;
-constexpr std::size_t most_payload = 1u << 20;
+constexpr std::size_t most_payload = 512u << 10;
 
 MemorySplit split_of(const Plan& plan, const RunSettings& settings) {
   return split_memory(settings.memory_budget, settings.model_memory,

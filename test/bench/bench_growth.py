@@ -69,7 +69,8 @@ def partitions(lab, report, make_topics, count, rounds):
 
 
 def columns(lab, report, make_topics, count, rounds):
-    """What a column costs, from text to a linear model's sum: less what the same bytes cost that only pass through."""
+    """What a column costs, from text to a linear model's sum: less what the same bytes cost that only pass through. Of
+    runs in which the first touch of the memory that a batch's columns take is little."""
     widths = (100, 300, 1000)
     passing = Program("pass-through", "pass", lab)
     topics, jobs = {}, {width: Program("lr", "lr", lab, columns=width) for width in widths}
