@@ -16,8 +16,8 @@ struct MemorySplit {
   std::size_t producers = 0;    // their queues
 };
 
-/// What a process takes beside what it holds records in: 23 MiB when it is idle, and what allocators
-/// keep and 64 partitions take once it is not.
+/// What a process takes beside what it holds records in: 23 MiB when it is idle, and what
+/// allocators keep and 64 partitions take once it is not.
 inline constexpr std::size_t program_memory = std::size_t{32} << 20;
 
 /// Records move in what the program and models leave of the budget, a sixteenth of it at least:
