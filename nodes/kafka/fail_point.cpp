@@ -2,6 +2,7 @@
 
 #ifdef KASPAR_FAIL_POINTS
 
+#include <atomic>
 #include <charconv>
 #include <csignal>
 #include <cstdlib>
@@ -29,7 +30,7 @@ struct Chosen {
 
 bool fault_due(std::string_view name) noexcept {
   static const Chosen chosen;
-  static unsigned passed = 0;
+  static std::atomic<unsigned> passed{0};
   return name == chosen.name && chosen.passes != 0 && ++passed % chosen.passes == 0;
 }
 

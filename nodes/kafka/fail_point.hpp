@@ -9,7 +9,7 @@ namespace kaspar::nodes::kafka {
 
 #ifdef KASPAR_FAIL_POINTS
 /// Whether something is to fail here: KASPAR_FAIL_POINT is `NAME:COUNT`, and this is the COUNT-th
-/// time, or another multiple of it, that the process passes. Only one thread passes a point.
+/// time, or another multiple of it, that the process passes.
 [[nodiscard]] bool fault_due(std::string_view name) noexcept;
 /// Ends the process as `kill -9` does if a fault is due.
 void fail_point(std::string_view name) noexcept;

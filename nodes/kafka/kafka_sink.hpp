@@ -24,7 +24,13 @@ class KafkaSink final : public Sink {
              DeliveryListener& listener) noexcept override {
     producer_->write(topic_, records, terms, listener);
   }
-  void serve() noexcept override { producer_->serve(); }
+  /// One of them speaks for all.
+  void serve() noexcept override {
+    if (topic_ == 0) producer_->serve();
+  }
+  void listen() noexcept override {
+    if (topic_ == 0) producer_->listen();
+  }
   /// The first sink that closes pushes out the records of all: the engine writes no more by then.
   [[nodiscard]] std::expected<void, Failure> close(std::chrono::milliseconds within) override {
     return producer_->finish(within);

@@ -26,13 +26,13 @@ constexpr std::size_t small_value = 256;
 /// So few are enqueued in less time than it takes to wake a thread for it.
 constexpr std::size_t few_records = 16;
 
-/// A writer that hears of deliveries comes back for more within this time, else the thread listens.
+/// Who serves is attentive if it comes back within this time; else the thread listens.
 constexpr milliseconds attention{5};
-/// The thread finds that out after a time that doubles while the writer does come back. Where it
-/// stops to, what is delivered meanwhile is told that much later: little at the end of a burst.
-constexpr milliseconds least_trust{1};
+/// The thread finds that out after a time that doubles while it is so. Where a flow stops, what is
+/// delivered meanwhile is told that much later: little at the end of a short one.
+constexpr milliseconds first_trust{2};
 constexpr milliseconds most_trust{16};
-/// More writes than this under way are not left to a writer: it may wait for them.
+/// Of more writes under way than this the thread hears.
 constexpr std::size_t few_writes = 16;
 
 constexpr milliseconds best_effort_close{5'000};
@@ -88,45 +88,55 @@ bool Producer::take_over() noexcept {
   return true;
 }
 
-void Producer::hand_back() noexcept {
+void Producer::hand_back(bool direct) noexcept {
   // What librdkafka refuses at once has no report that would wake the thread, which sees to it.
   const bool unheard = renewing_ || !suspected_.empty() || !retracted_.empty();
-  const bool many = under_way_ > few_writes;
+  const bool few = under_way_ <= few_writes;
+  bool relied_on = false;
   {
     const std::lock_guard lock(mutex_);
     owned_ = false;
+    direct_ = direct && few && jobs_.empty();
+    relied_on = !direct_ && std::exchange(trusted_, false);
     changed_.notify_all();
   }
-  if (unheard || many) wake();
+  if (unheard || relied_on) wake();
 }
 
 bool Producer::write_directly(const Job& job) noexcept {
   if (!take_over()) return false;
   const bool plain = is_plain_write(job);
   if (plain) take(job);
-  {
-    const std::lock_guard lock(mutex_);
-    direct_ = plain && jobs_.empty();
-  }
-  hand_back();
+  hand_back(plain);
   return plain;
 }
 
 void Producer::serve() noexcept {
   {
     const std::lock_guard lock(mutex_);
+    const auto now = Clock::now();
+    attentive_ = now - std::exchange(served_at_, now) < attention;
     if (!direct_ || owned_ || !jobs_.empty()) return;
     owned_ = true;
-    served_at_ = Clock::now();
   }
   while (rd_kafka_poll(client_.get(), 0) > 0) {
   }
-  hand_back();
+  hand_back(true);
 }
 
-bool Producer::is_served() {
+void Producer::listen() noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    direct_ = false;
+    if (!std::exchange(trusted_, false)) return;
+  }
+  wake();
+}
+
+bool Producer::may_trust() {
   const std::lock_guard lock(mutex_);
-  return direct_ && Clock::now() - served_at_ < attention;
+  trusted_ = direct_ && attentive_ && Clock::now() - served_at_ < attention;
+  return trusted_;
 }
 
 bool Producer::is_plain_write(const Job& job) const {
@@ -141,13 +151,13 @@ void Producer::wake() noexcept {
 }
 
 void Producer::wait_for_work(bool renewing) {
-  const bool served = !renewing && is_served();
   const milliseconds listening{renewing ? 5 : 1'000};
-  trust_ = served ? std::min(2 * trust_, most_trust) : least_trust;
+  const bool trusts = !renewing && may_trust();
+  trust_ = trusts ? std::clamp(2 * trust_, first_trust, most_trust) : milliseconds{0};
   std::array<pollfd, 2> ready{{{.fd = wakeup_, .events = POLLIN, .revents = 0},
                                {.fd = reported_, .events = POLLIN, .revents = 0}}};
-  (void)::poll(ready.data(), served ? 1 : 2,
-               static_cast<int>((served ? trust_ : listening).count()));
+  (void)::poll(ready.data(), trusts ? 1 : 2,
+               static_cast<int>((trusts ? trust_ : listening).count()));
   for (const pollfd& one : ready) {
     std::uint64_t count = 0;
     if (one.revents != 0) (void)!::read(one.fd, &count, sizeof count);

@@ -71,9 +71,11 @@ class Producer : private ClientEvents {
   void write(std::size_t topic, std::span<const OutputRecord> records, const WriteTerms& terms,
              DeliveryListener& listener) noexcept;
 
-  /// Any thread that writes, with no lock of its own: hears of deliveries if what was last written
-  /// was written by a writer, and no thread owns the client.
+  /// Any thread that comes back for more, with no lock of its own: hears of deliveries if what was
+  /// last written was enqueued by its writer, and no thread owns the client.
   void serve() noexcept;
+  /// Whoever serves is about to wait: from now on the producer's thread hears of deliveries.
+  void listen() noexcept;
 
   /// No sink writes any more: waits for what is under way. Further calls do nothing.
   [[nodiscard]] virtual std::expected<void, Failure> finish(std::chrono::milliseconds within) {
@@ -157,12 +159,13 @@ class Producer : private ClientEvents {
 
   void run() noexcept;
   void wait_for_work(bool renewing);
-  /// Whether a writer hears of deliveries, and did so just now.
-  [[nodiscard]] bool is_served();
+  /// Whether the thread may leave hearing of deliveries to who serves.
+  [[nodiscard]] bool may_trust();
   /// Takes the client if no thread owns it and nothing waits for the producer's.
   [[nodiscard]] bool take_over() noexcept;
-  /// Gives it back; wakes the producer's thread for what a writer does not do.
-  void hand_back() noexcept;
+  /// Gives it back; wakes the producer's thread for what others do not do. `direct`: what was last
+  /// written was enqueued by its writer.
+  void hand_back(bool direct) noexcept;
   /// Enqueues a job if nothing is before it, and no thread owns the client.
   [[nodiscard]] bool write_directly(const Job& job) noexcept;
   /// Whether librdkafka has copied the values, beside the keys.
@@ -193,10 +196,12 @@ class Producer : private ClientEvents {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<Job> jobs_;  // under the mutex, as what follows
-  bool owned_ = false;     // the client is, and all that is named below
-  bool direct_ = false;    // what was last written was enqueued by its writer
-  std::chrono::steady_clock::time_point served_at_;  // by a writer
+  std::vector<Job> jobs_;   // under the mutex, as what follows
+  bool owned_ = false;      // the client is, and all that is named below
+  bool direct_ = false;     // what was last written was enqueued by its writer, and is not much
+  bool attentive_ = false;  // whoever serves came back soon
+  bool trusted_ = false;    // the thread does not listen, for others do
+  std::chrono::steady_clock::time_point served_at_;
   bool closing_ = false;
   bool give_up_ = false;
   bool finished_ = false;
@@ -221,7 +226,7 @@ class Producer : private ClientEvents {
   std::deque<Job> waiting_;         // for the new client
   std::optional<Failure> failure_;  // no client can be made
 
-  std::chrono::milliseconds trust_{1};  // the thread's: so long it leaves hearing to a writer
+  std::chrono::milliseconds trust_{0};  // the thread's: so long it leaves hearing to others
   std::thread thread_;
 };
 

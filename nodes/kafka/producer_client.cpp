@@ -123,6 +123,7 @@ std::expected<void, Failure> Producer::connect() {
   constexpr std::uint64_t one = 1;
   const QueueHandle events{rd_kafka_queue_get_main(client_.get())};
   rd_kafka_queue_io_event_enable(events.get(), reported_, &one, sizeof one);
+  wake();  // for what it had to tell before
   return {};
 }
 

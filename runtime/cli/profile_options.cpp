@@ -89,7 +89,7 @@ std::string host_name() {
   return name;
 }
 
-/// Half: the rest is for librdkafka, the program itself and what the kernel keeps for it.
+/// Half: the rest is for what allocators keep, large requests, and the kernel's buffers.
 void take_cgroup_memory(const ProfileOptions& options, LoadedSettings& loaded) {
   constexpr std::size_t least = 16u << 20;
   const auto limit = options.elsewhere ? options.elsewhere : engine::memory_limit();

@@ -22,7 +22,7 @@ inline constexpr std::size_t program_memory = std::size_t{32} << 20;
 
 /// Records move in what the program and models leave of the budget, a sixteenth of it at least:
 /// batches take half of that, best-effort branches a quarter of their half if there are any, fetch
-/// queues a quarter. Of a budget that is next to nothing the program is counted as half.
+/// queues a quarter. Below 64 MiB the program is counted as half.
 [[nodiscard]] inline MemorySplit split_memory(std::size_t budget, std::size_t models,
                                               bool best_effort_branches) {
   const std::size_t program = std::min(program_memory, budget / 2);

@@ -66,9 +66,11 @@ class Sink {
   virtual void write(std::span<const OutputRecord> records, const WriteTerms& terms,
                      DeliveryListener& listener) noexcept = 0;
 
-  /// Called between reads by a thread that writes, with no lock held: listeners may be told from
-  /// here too, so that no other thread has to wake for it. Never blocks.
+  /// Called between reads by a thread that reads, and may write, with no lock held: listeners may
+  /// be told from here too, so that no other thread has to wake for it. Never blocks.
   virtual void serve() noexcept {}
+  /// The same thread is about to wait for deliveries: the sink tells of them by itself.
+  virtual void listen() noexcept {}
 
   /// No more writes follow: everything written is pushed out, or reported as failed, within the
   /// time given.

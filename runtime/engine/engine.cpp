@@ -184,7 +184,9 @@ void Engine::Run::add_driver(std::unique_ptr<Source> source,
   }
   const std::size_t payload = std::clamp<std::size_t>(split_.batches / 16, 16u << 10, most_payload);
   std::vector<Sink*> sinks;
-  for (const auto& [index, port] : ports_) sinks.push_back(port->sink.get());
+  for (const auto& [index, port] : ports_) {
+    if (!port->best_effort) sinks.push_back(port->sink.get());
+  }
   drivers_.push_back(std::make_unique<SourceDriver>(*state_, std::move(source), std::move(lanes),
                                                     std::move(sinks), topology_->capacity(),
                                                     payload));

@@ -42,6 +42,7 @@ class InPlace {
   /// So many rows, that it took, took so long.
   void took(std::size_t rows, Duration duration) noexcept {
     if (duration > at_most) {
+      unmeasured_ = 0;  // the next one is measured too
       if (rows > rows_) patience_ = std::min(2 * patience_, most_patience);
       if (rows <= rows_) rows_ /= 2;
     } else {

@@ -276,19 +276,21 @@ class MemorySink final : public Sink {
 
   void work() {
     std::unique_lock lock(script_.mutex);
+    bool late = false;  // who reads had its time
     while (true) {
       const bool holds = script_.delivery == SinkScript::Delivery::Held;
-      if (script_.delivery == SinkScript::Delivery::Served && !closed_) {
-        script_.changed.wait_for(lock, std::chrono::milliseconds{5});
-      }
       script_.changed.wait(
           lock, [&] { return closed_ || (!queue_.empty() && !(holds && script_.held)); });
+      if (script_.delivery == SinkScript::Delivery::Served && !late) {
+        script_.changed.wait_for(lock, std::chrono::milliseconds{2}, [&] { return closed_; });
+      }
       const bool refused = holds && script_.held;
       lock.unlock();
       const std::lock_guard telling(telling_);
       lock.lock();
       if (queue_.empty() && closed_) return;
-      if (queue_.empty()) continue;  // who reads was told
+      late = !queue_.empty();
+      if (!late) continue;  // who reads was told
       const auto [records, listener] = queue_.front();
       queue_.pop_front();
       lock.unlock();

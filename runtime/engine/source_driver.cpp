@@ -84,6 +84,7 @@ bool SourceDriver::limit_reached(std::optional<Clock::time_point>& since) {
   const auto limit = state_.context.settings.record_limit;
   if (!limit || state_.records_read < *limit) return false;
   if (!since) since = Clock::now();
+  for (Sink* sink : sinks_) sink->listen();
   while (!state_.stopping && Clock::now() - *since < state_.context.settings.shutdown_deadline) {
     {
       const std::lock_guard lock(state_.mutex);
@@ -94,16 +95,21 @@ bool SourceDriver::limit_reached(std::optional<Clock::time_point>& since) {
   return state_.records_read >= *limit;
 }
 
+bool SourceDriver::reserve() {
+  if (state_.credits.reserve(reservation(), milliseconds{0})) return true;
+  for (Sink* sink : sinks_) sink->listen();
+  if (state_.credits.reserve(reservation(), milliseconds{5})) return true;
+  source_->serve(milliseconds{0});
+  return false;
+}
+
 void SourceDriver::read_until_stopped() {
   std::optional<Clock::time_point> limit_since;
   while (!state_.stopping) {
     seen(Clock::now());
     for (Sink* sink : sinks_) sink->serve();
     if (limit_reached(limit_since)) return;
-    if (!state_.credits.reserve(reservation(), milliseconds{5})) {
-      source_->serve(milliseconds{0});
-      continue;
-    }
+    if (!reserve()) continue;
     const std::size_t claimed = claim_records();
     if (claimed == 0) {
       state_.credits.release(reservation());

@@ -25,8 +25,8 @@ namespace kaspar::engine {
 
 class SourceDriver final : public FlightOwner {
  public:
-  /// `lanes` by source endpoint: those that this source may read. `sinks`: those that it may write
-  /// to. `capacity`: rows of a batch.
+  /// `lanes` by source endpoint: those that this source may read. `sinks` are served between reads.
+  /// `capacity`: rows of a batch.
   SourceDriver(RunState& state, std::unique_ptr<Source> source, std::map<std::size_t, Lane*> lanes,
                std::vector<Sink*> sinks, std::size_t capacity, std::size_t payload_bytes);
 
@@ -52,6 +52,8 @@ class SourceDriver final : public FlightOwner {
  private:
   void work() noexcept;
   void read_until_stopped();
+  /// A batch may be read; else, after some time, the source was served.
+  [[nodiscard]] bool reserve();
   /// `since` is when that was so first.
   [[nodiscard]] bool limit_reached(std::optional<Clock::time_point>& since);
   void send(Flight& flight);

@@ -56,8 +56,9 @@ constexpr std::array descriptors{
                      "batches that were read and are not acknowledged"},
     MetricDescriptor{"kaspar_memory_bytes", "gauge", "use",
                      "memory taken: batches in flight, models, resident of the whole process"},
-    MetricDescriptor{"kaspar_memory_limit_bytes", "gauge", "use",
-                     "the budget and its shares: batches, best_effort, fetch, models, producers"},
+    MetricDescriptor{
+        "kaspar_memory_limit_bytes", "gauge", "use",
+        "the budget and its shares: batches, best_effort, fetch, models, producers, program"},
     MetricDescriptor{"kaspar_model_info", "gauge", "model, sha256",
                      "1; which file a model was loaded from"},
     MetricDescriptor{"kaspar_model_golden_rows", "gauge", "model",

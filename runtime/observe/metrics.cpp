@@ -162,6 +162,7 @@ void add_memory(Families& families, const RunView& view) {
   add("kaspar_memory_limit_bytes", "fetch", now.memory.fetch);
   add("kaspar_memory_limit_bytes", "models", now.memory.models);
   add("kaspar_memory_limit_bytes", "producers", now.memory.producers);
+  add("kaspar_memory_limit_bytes", "program", now.memory.program);
 }
 
 }  // namespace

@@ -119,6 +119,7 @@ void write_memory(JsonWriter& json, const RunView& view) {
       .field("fetch_limit", now.memory.fetch)
       .field("best_effort_limit", now.memory.best_effort)
       .field("producers_limit", now.memory.producers)
+      .field("program", now.memory.program)
       .field("models", now.memory.models)
       .field("batches_in_flight", now.batches_in_flight)
       .end_object();

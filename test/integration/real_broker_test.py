@@ -52,7 +52,7 @@ class RealBroker(BrokerCases, ExampleCases, RefusedCases, unittest.TestCase):
         self.assertEqual((job.ends(job.outputs), job.ends(job.dead)), before)
 
     def test_what_is_fetched_of_small_records_stays_within_the_memory_budget(self):
-        job, budget, records = self.job("small"), 64, 1_500_000
+        job, budget, records = self.job("small"), 96, 1_500_000
         job.file.write_text(textwrap.dedent(f"""\
             pipe 1
             schema Reading {{ x: f32 }}
