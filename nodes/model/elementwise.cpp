@@ -149,7 +149,7 @@ std::optional<CombineFunction> vector_function(Binary op) {
 }
 
 constexpr std::size_t transcendental_operations = 256;  // of all lanes, one after the other
-constexpr std::size_t power_operations = 64;            // of one lane
+constexpr std::size_t power_operations = 128;           // of one lane
 constexpr std::size_t remainder_operations = 2048;      // of one lane, by glibc: bit by bit
 
 bool is_transcendental(Unary function) {

@@ -60,7 +60,7 @@ std::string type_name(std::int32_t data_type) {
 
 /// Where the parts of the graph lie in the file.
 struct GraphParts {
-  std::vector<ByteRange> graphs;
+  std::vector<ByteRange> graphs;  // up to their last nodes
   std::vector<ByteRange> initializers;
   std::vector<ByteRange> inputs;
   std::vector<ByteRange> outputs;
@@ -147,8 +147,8 @@ class Reader final : public NodeSource {
     WireReader wire(file_, {0, file_.size()});
     for (WireField field; wire.next(field);) {
       if (field.holds(Model::kGraphFieldNumber)) {
-        parts.graphs.push_back(field.bytes);
-        find_parts(field.bytes, parts);
+        const std::uint64_t last_node = find_parts(field.bytes, parts);
+        parts.graphs.push_back({field.bytes.start, last_node});
       } else if (field.holds(Model::kOpsetImportFieldNumber)) {
         const auto opset = parsed<onnx::OperatorSetIdProto>(field.bytes);
         const bool own = opset.domain().empty();
@@ -167,8 +167,10 @@ class Reader final : public NodeSource {
     return parts;
   }
 
-  void find_parts(ByteRange message, GraphParts& parts) {
+  /// Where the last node ends: whoever wants nodes need not read what comes after them again.
+  std::uint64_t find_parts(ByteRange message, GraphParts& parts) {
     using Proto = onnx::GraphProto;
+    std::uint64_t nodes_end = message.start;
     WireReader wire(file_, message);
     for (WireField field; wire.next(field);) {
       if (field.type != WireType::Bytes) continue;
@@ -177,6 +179,7 @@ class Reader final : public NodeSource {
           if (++parts.nodes > most_nodes) {
             throw FileRefused{fmt::format("it has more than {} nodes", most_nodes)};
           }
+          nodes_end = field.whole.end;
           break;
         case Proto::kInitializerFieldNumber:
           structure_memory_.take(200);
@@ -196,6 +199,7 @@ class Reader final : public NodeSource {
           break;
       }
     }
+    return nodes_end;
   }
 
   // --- names and operators, before anything is made ----------------------------------------------

@@ -7,7 +7,7 @@ FileRefused damaged() { return {"it is damaged or no ONNX file"}; }
 
 }  // namespace
 
-std::uint64_t WireReader::varint() {
+std::uint64_t WireReader::long_varint() {
   std::uint64_t value = 0;
   for (unsigned shift = 0; shift < 64; shift += 7) {
     if (at_end()) throw damaged();

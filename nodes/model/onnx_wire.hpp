@@ -29,10 +29,18 @@ class WireReader {
 
   /// The next field; false at the end. Throws FileRefused where there is none.
   [[nodiscard]] bool next(WireField& field);
-  [[nodiscard]] std::uint64_t varint();
+  [[nodiscard]] std::uint64_t varint() {
+    // Nearly all tags and sizes are one byte.
+    if (!at_end()) {
+      const std::uint8_t byte = file_.at(rest_.start);
+      if (byte < 0x80) return ++rest_.start, byte;
+    }
+    return long_varint();
+  }
   [[nodiscard]] bool at_end() const noexcept { return rest_.start == rest_.end; }
 
  private:
+  [[nodiscard]] std::uint64_t long_varint();
   [[nodiscard]] std::uint64_t fixed(unsigned bytes);
 
   FileBytes& file_;
