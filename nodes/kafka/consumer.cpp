@@ -19,6 +19,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds revoke_drain{10'000};  // well below max.poll.interval.ms
 constexpr milliseconds revoke_commit{5'000};
 constexpr milliseconds least_time_to_leave{2'000};
+/// Asking for events takes as long as reading a record that comes alone, and they can wait so long.
+constexpr milliseconds between_polls{5};
 /// Before, destroying a client that never got an assignment ended the process
 /// (confluentinc/librdkafka#4381, in 2.3.0).
 constexpr int fixed_sticky_assignor = 0x020300ff;
@@ -126,6 +128,11 @@ std::expected<void, Failure> Consumer::open(bool embedded) {
 
 void Consumer::serve(milliseconds wait) {
   if (!client_) return;
+  const auto now = Clock::now();
+  if (wait == milliseconds{0} && transaction_ == nullptr && now - last_poll_ < between_polls) {
+    return commit_if_due();
+  }
+  last_poll_ = now;
   const MessageHandle message{
       rd_kafka_consumer_poll(client_.get(), static_cast<int>(wait.count()))};
   if (message) {

@@ -68,6 +68,7 @@ class Consumer final : private ClientEvents {
   [[nodiscard]] std::expected<void, Failure> open(bool embedded);
 
   /// Serves rebalances and events, waiting for one at most so long, and commits when it is due.
+  /// Without waiting, and without transactions, it looks for them every few milliseconds only.
   void serve(std::chrono::milliseconds wait);
 
   /// Messages of all assigned partitions.
@@ -150,6 +151,7 @@ class Consumer final : private ClientEvents {
   Caution caution_ = Caution::None;
   std::atomic<bool> found_{false};  // since the last rewind
   std::uint64_t attempt_ = 1;
+  Clock::time_point last_poll_{};                 // for events
   Clock::time_point last_commit_ = Clock::now();  // asked for
   Clock::time_point close_by_ = Clock::time_point::max();
   bool strict_ = false;  // an offset that is out of range is an error

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <typeinfo>
 #include <utility>
 
 namespace kaspar::nodes::kafka {
@@ -152,7 +153,7 @@ std::uint32_t KafkaSource::index_of(const rd_kafka_message_t& message) {
 }
 
 void KafkaSource::fill(RecordBatch& batch, const ReadLimits& limits) {
-  if (dynamic_cast<MessageStorage*>(batch.storage.get()) == nullptr) {
+  if (!batch.storage || typeid(*batch.storage) != typeid(MessageStorage)) {
     batch.storage = std::make_unique<MessageStorage>();
   }
   auto& assignments = consumer_.assignments();

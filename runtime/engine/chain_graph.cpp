@@ -36,6 +36,7 @@ ChainGraph::ChainGraph(const ChainPlan& plan, std::size_t index, RunState& state
     : plan_(plan),
       state_(state),
       stages_(std::make_unique<Stage[]>(plan.stages.size())),
+      states_([count = plan.stages.size()] { return States(count); }),
       index_(index) {
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     const StagePlan& stage = plan.stages[i];
@@ -43,8 +44,6 @@ ChainGraph::ChainGraph(const ChainPlan& plan, std::size_t index, RunState& state
     assert(std::ranges::all_of(stage.writes, [&](Slot s) { return s >= plan.inherited; }));
     stages_[i].work = stage.node->make_operator(
         {.call = stage.call, .writes = stage.writes, .resource = stage.resource});
-    stages_[i].states =
-        std::make_unique<States>([work = stages_[i].work.get()] { return work->make_state(); });
     if (!fuse) segments_.push_back({i, i + 1});
   }
   if (fuse) segments_ = plan.segments;
@@ -111,13 +110,17 @@ void ChainGraph::run_segment(const Segment& segment, Ticket& ticket) noexcept {
   if (segment.first == 0 && !ticket.flight->in_place) {
     waiting_.fetch_sub(batch.alive().size(), std::memory_order_relaxed);
   }
+  States& states = states_.local();
   auto since = Clock::now();
   for (std::size_t i = segment.first; i < segment.last && !abandoned; ++i) {
     Stage& stage = stages_[i];
     const std::size_t rows = batch.alive().size();
     const std::size_t failed_before = batch.errors().size();
     batch.begin_stage(static_cast<std::uint32_t>(i));
-    if (!batch.alive().empty()) stage.work->process(batch, stage.states->local().get());
+    if (!batch.alive().empty()) {
+      if (!states[i]) states[i] = stage.work->make_state();
+      stage.work->process(batch, states[i].get());
+    }
     if (plan_.sink && i + 1 == plan_.stages.size()) {
       refuse_large(batch);
       if (!state_.refusals.empty()) refuse_again(ticket);

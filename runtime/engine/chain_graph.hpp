@@ -65,12 +65,12 @@ class ChainGraph {
   [[nodiscard]] std::uint64_t ended() const noexcept { return ended_; }
 
  private:
-  using States = tbb::enumerable_thread_specific<std::unique_ptr<OperatorState>>;
+  /// Of one thread, by stage; made when it first comes to the stage.
+  using States = std::vector<std::unique_ptr<OperatorState>>;
   using Node = tbb::flow::function_node<Ticket*, Ticket*>;
 
   struct Stage {
     std::unique_ptr<Operator> work;
-    std::unique_ptr<States> states;
     // Once a batch:
     std::atomic<std::uint64_t> records_in{0};
     std::atomic<std::uint64_t> filtered{0};
@@ -99,6 +99,7 @@ class ChainGraph {
   std::size_t largest_record_ = 0;
   std::vector<Segment> segments_;
   std::unique_ptr<Stage[]> stages_;
+  tbb::enumerable_thread_specific<States> states_;
   ChainCounters counters_;
   std::atomic<std::uint64_t> waiting_{0};  // records of tickets in front of the first node
   std::atomic<std::uint64_t> begun_{0};    // tickets
